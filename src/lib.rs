@@ -1,0 +1,5 @@
+//! LLaVA-Grounding as a ROS 2 node: from a camera frame and spoken words to boxes and masks of what the words name.
+
+pub mod golden;
+pub mod params;
+pub mod types;

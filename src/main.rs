@@ -1,0 +1,3 @@
+//! The program: parse, set up logs, dispatch, exit code.
+
+fn main() {}

@@ -1,0 +1,125 @@
+//! What the node says about one frame: text, and the objects that the text names.
+
+use std::time::Duration;
+
+use super::command::Mode;
+use super::frame::Header;
+
+/// Axis-aligned pixels `x0 <= x < x1`, `y0 <= y < y1`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PixelBox {
+    /// First column [px].
+    pub x0: u32,
+    /// First row [px].
+    pub y0: u32,
+    /// One past the last column [px].
+    pub x1: u32,
+    /// One past the last row [px].
+    pub y1: u32,
+}
+
+impl PixelBox {
+    /// Columns [px].
+    pub fn width(&self) -> u32 {
+        self.x1.saturating_sub(self.x0)
+    }
+
+    /// Rows [px].
+    pub fn height(&self) -> u32 {
+        self.y1.saturating_sub(self.y0)
+    }
+
+    /// True if no pixel is inside.
+    pub fn is_empty(&self) -> bool {
+        self.width() == 0 || self.height() == 0
+    }
+}
+
+/// Pixels of one object: 255 inside, 0 outside, of the rectangle `roi` of the image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mask {
+    /// Tight bounds [px]; empty: no pixel.
+    pub roi: PixelBox,
+    /// `roi.height() * roi.width()` bytes, rows from the top.
+    pub pixels: Vec<u8>,
+}
+
+/// Where an object comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// Found from the words of the answer.
+    Words,
+    /// The object under a visual prompt.
+    Prompt,
+}
+
+/// One region of the image that the answer names or that the user pointed at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroundedObject {
+    /// Words of the answer that name it; REFER: the expression asked for; a prompt: `<obj>`.
+    pub phrase: String,
+    /// Which phrase of the answer; several objects may share one.
+    pub phrase_index: u32,
+    /// UTF-8 bytes of the phrase in `Answer::text`, end exclusive; both 0: not in the text.
+    pub phrase_span: (u32, u32),
+    /// Words or prompt.
+    pub source: Source,
+    /// [0, 1]: softmax over the head's queries (words), or the predicted IoU (prompt). Uncalibrated.
+    pub score: f32,
+    /// The box head's box, rounded outward, inside the image.
+    pub bbox: PixelBox,
+    /// The mask, in pixels of the image.
+    pub mask: Mask,
+}
+
+/// What an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Answered; CHAT and DESCRIBE may name no object.
+    Final,
+    /// Phrases so far, may still change; only in action feedback.
+    Provisional,
+    /// The objects of an earlier final answer, found again on this frame.
+    Followed,
+    /// What was asked for is not there.
+    NoReferent,
+    /// `message` says why.
+    Failed,
+    /// Ended by somebody.
+    Canceled,
+}
+
+/// One answer on one frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Header of the image as received; default when there was no frame.
+    pub image_header: Header,
+    /// Name of the camera.
+    pub camera: String,
+    /// `Command::id`.
+    pub command_id: String,
+    /// `Command::text` as asked.
+    pub command: String,
+    /// What AUTO became.
+    pub mode: Mode,
+    /// What this answer is.
+    pub status: Status,
+    /// Why, for a person.
+    pub message: String,
+    /// The answer without marks.
+    pub text: String,
+    /// In the order in which the answer names them, then those of the prompts.
+    pub objects: Vec<GroundedObject>,
+    /// Width and height of the image [px]; 0 when there was no frame.
+    pub image_size: (u32, u32),
+    /// Now minus the image's stamp when the model took the frame.
+    pub age_at_start: Duration,
+    /// Now minus the image's stamp when the answer was published.
+    pub age_at_publish: Duration,
+    /// Time per stage [ms], in the order of the walk.
+    pub stages: Vec<(&'static str, f32)>,
+    /// Name and short hash of the weights.
+    pub model: String,
+    /// "cuda:0" or "cpu".
+    pub device: String,
+}
