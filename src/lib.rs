@@ -1,5 +1,7 @@
 //! LLaVA-Grounding as a ROS 2 node: from a camera frame and spoken words to boxes and masks of what the words name.
 
+pub mod cli;
 pub mod golden;
 pub mod params;
+pub mod telemetry;
 pub mod types;

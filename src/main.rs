@@ -1,3 +1,18 @@
 //! The program: parse, set up logs, dispatch, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use llava_grounding::cli;
+use llava_grounding::telemetry;
+
+fn main() -> ExitCode {
+    let args = cli::parse(std::env::args_os());
+    telemetry::init();
+    match cli::dispatch(args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

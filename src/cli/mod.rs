@@ -1,0 +1,77 @@
+//! The command line: one file per subcommand. Without a subcommand the program is the node (`run`).
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::Subcommand;
+
+pub mod ground;
+
+/// Grounds spoken words in camera images: LLaVA-Grounding on libtorch.
+#[derive(Debug, Parser)]
+#[command(name = "llava_grounding", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Answer one prompt on one picture: the answer, a table, a JSON file and an annotated picture.
+    Ground(ground::Args),
+}
+
+/// Reads the arguments; wrong ones end the program with a message and code 2, as clap does.
+///
+/// What stands between `--ros-args` and `--` belongs to ROS (`r2r` reads it itself) and is not looked at.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Cli {
+    Cli::parse_from(without_ros_args(args))
+}
+
+/// Runs the subcommand.
+pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.task {
+        Task::Ground(args) => ground::run(&args),
+    }
+}
+
+/// Takes `--ros-args ... [--]` out of `args`, as rcl does: several groups, the last one open-ended.
+fn without_ros_args(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut ours = Vec::new();
+    let mut in_ros = false;
+    for arg in args {
+        match (in_ros, arg.to_str()) {
+            (false, Some("--ros-args")) => in_ros = true,
+            (true, Some("--")) => in_ros = false,
+            (false, _) => ours.push(arg),
+            (true, _) => {}
+        }
+    }
+    ours
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours(args: &[&str]) -> Vec<String> {
+        let args = args.iter().map(|a| OsString::from(*a));
+        without_ros_args(args).into_iter().map(|a| a.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_belongs_to_ros_is_taken_out() {
+        assert_eq!(ours(&["p", "run", "--ros-args", "-r", "__ns:=/a"]), ["p", "run"]);
+        assert_eq!(ours(&["p", "--ros-args", "-p", "x:=1", "--", "ground", "a.png"]), ["p", "ground", "a.png"]);
+        assert_eq!(ours(&["p", "ground", "a.png", "--", "b"]), ["p", "ground", "a.png", "--", "b"]);
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}
