@@ -3,5 +3,6 @@
 pub mod cli;
 pub mod golden;
 pub mod params;
+pub mod ports;
 pub mod telemetry;
 pub mod types;

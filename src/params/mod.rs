@@ -1,0 +1,144 @@
+//! What can be set: one table, from which come `Params` (fixed at the start) and `Tunables` (live). No ROS in here.
+
+pub mod file;
+pub mod spec;
+pub mod value;
+pub mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use spec::Allowed;
+pub use spec::Spec;
+pub use value::Value;
+pub use values::ParamError;
+pub use values::Values;
+
+/// Settings that are fixed when the node starts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Params {
+    /// Folder of the model; none: the one that ships.
+    pub model: Option<PathBuf>,
+    /// "auto", "cpu" or "cuda:N".
+    pub device: String,
+    /// Numbers of the language side: "auto", "f32", "bf16" or "f16".
+    pub dtype: String,
+    /// Names of the cameras, at least one; see [`ONLY_CAMERA`].
+    pub cameras: Vec<String>,
+    /// How images come.
+    pub image_transport: ImageTransport,
+    /// Frames kept per camera.
+    pub frame_history: usize,
+    /// Commands that may wait.
+    pub queue_size: usize,
+    /// The node's clock is /clock.
+    pub use_sim_time: bool,
+}
+
+/// Name of the camera when the parameter `cameras` is empty: its topics have no prefix.
+pub const ONLY_CAMERA: &str = "default";
+
+/// How images come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageTransport {
+    /// `sensor_msgs/Image`.
+    Raw,
+    /// `sensor_msgs/CompressedImage`.
+    Compressed,
+}
+
+/// Settings that may change while the node runs; one answer works on one snapshot of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tunables {
+    /// Regions scoring at or below this are dropped, [0, 1]; none: the model's own.
+    pub matching_threshold: Option<f32>,
+    /// At most this many regions per phrase, best first; none: all.
+    pub max_regions_per_phrase: Option<usize>,
+    /// Regions of one phrase that overlap more than this are merged into the better one [IoU]; 1: off, as the official code.
+    pub nms_iou: f32,
+    /// How mask logits grow to image size; none: the model's own.
+    pub mask_upsampling: Option<MaskUpsampling>,
+    /// Longest answer [tokens].
+    pub max_new_tokens: usize,
+    /// 0: always the likeliest token; else the softmax temperature.
+    pub temperature: f32,
+    /// Seed of sampling when `temperature` is above 0.
+    pub seed: u64,
+    /// REFER: take the best region even when the model says that there is none, as the official evaluation would.
+    pub refer_force: bool,
+    /// Words that are only polite, taken off the front by AUTO.
+    pub auto_polite: Vec<String>,
+    /// Verbs after which AUTO means REFER of the rest.
+    pub auto_refer_verbs: Vec<String>,
+    /// Longest time from a command to its answer, waiting included.
+    pub timeout: Duration,
+    /// Oldest frame still worth an answer; zero: any.
+    pub max_frame_age: Duration,
+}
+
+/// How mask logits at a quarter of the input side become pixels of the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MaskUpsampling {
+    /// The official rule: threshold first, then nearest pixel.
+    Nearest,
+    /// Logits interpolated, then the threshold: better edges.
+    Bilinear,
+}
+
+impl From<&Values> for Params {
+    fn from(values: &Values) -> Self {
+        let model = values.text("model");
+        let cameras = values.texts("cameras");
+        Self {
+            model: (!model.is_empty()).then(|| PathBuf::from(model)),
+            device: values.text("device"),
+            dtype: values.text("dtype"),
+            cameras: if cameras.is_empty() { vec![ONLY_CAMERA.to_string()] } else { cameras },
+            image_transport: match values.text("image_transport").as_str() {
+                "compressed" => ImageTransport::Compressed,
+                _ => ImageTransport::Raw,
+            },
+            frame_history: values.count("frame_history"),
+            queue_size: values.count("queue_size"),
+            use_sim_time: values.flag("use_sim_time"),
+        }
+    }
+}
+
+impl From<&Values> for Tunables {
+    fn from(values: &Values) -> Self {
+        let threshold = values.number("matching_threshold");
+        let regions = values.count("max_regions_per_phrase");
+        Self {
+            matching_threshold: (threshold >= 0.0).then_some(threshold as f32),
+            max_regions_per_phrase: (regions > 0).then_some(regions),
+            nms_iou: values.number("nms_iou") as f32,
+            mask_upsampling: match values.text("mask_upsampling").as_str() {
+                "nearest" => Some(MaskUpsampling::Nearest),
+                "bilinear" => Some(MaskUpsampling::Bilinear),
+                _ => None,
+            },
+            max_new_tokens: values.count("max_new_tokens"),
+            temperature: values.number("temperature") as f32,
+            seed: values.count("seed") as u64,
+            refer_force: values.flag("refer_force"),
+            auto_polite: values.texts("auto.polite"),
+            auto_refer_verbs: values.texts("auto.refer_verbs"),
+            timeout: Duration::from_secs_f64(values.number("timeout")),
+            max_frame_age: Duration::from_secs_f64(values.number("max_frame_age")),
+        }
+    }
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self::from(&Values::default())
+    }
+}
+
+impl Default for Tunables {
+    fn default() -> Self {
+        Self::from(&Values::default())
+    }
+}

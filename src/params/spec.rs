@@ -1,0 +1,178 @@
+//! The one table of parameters: name, default, range, unit, live or fixed, description. Services, files and checks read it.
+
+use super::value::Value;
+
+/// Which values a parameter takes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Allowed {
+    /// All of its type.
+    Any,
+    /// Whole numbers from, to, both inclusive.
+    Ints(i64, i64),
+    /// Numbers from, to, both inclusive.
+    Doubles(f64, f64),
+    /// Numbers from 0 to the given one, or -1.
+    DoublesOrMinusOne(f64),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// `auto`, `cpu` or `cuda:N`.
+    Device,
+    /// Different words that may be part of a topic name.
+    TopicWords,
+}
+
+impl Allowed {
+    /// For people: what is wanted.
+    pub fn wanted(&self) -> String {
+        match self {
+            Self::Any => String::new(),
+            Self::Ints(low, high) => format!("{low} to {high}"),
+            Self::Doubles(low, high) => format!("{low:?} to {high:?}"),
+            Self::DoublesOrMinusOne(high) => format!("-1, or 0.0 to {high:?}"),
+            Self::OneOf(words) => words.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(" | "),
+            Self::Device => "\"auto\" | \"cpu\" | \"cuda:N\"".to_string(),
+            Self::TopicWords => "different words of letters, digits and _, not beginning with a digit".to_string(),
+        }
+    }
+
+    /// True if `value` is wanted. Its type has been checked before.
+    pub fn takes(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Ints(low, high), Value::Int(i)) => (low..=high).contains(&i),
+            (Self::Doubles(low, high), Value::Double(d)) => (low..=high).contains(&d),
+            (Self::DoublesOrMinusOne(high), Value::Double(d)) => *d == -1.0 || (&0.0..=&high).contains(&d),
+            (Self::OneOf(words), Value::Text(t)) => words.contains(&t.as_str()),
+            (Self::Device, Value::Text(t)) => is_device(t),
+            (Self::TopicWords, Value::Texts(list)) => {
+                list.iter().all(|w| is_topic_word(w)) && (1..list.len()).all(|i| !list[..i].contains(&list[i]))
+            }
+            _ => true,
+        }
+    }
+}
+
+fn is_device(text: &str) -> bool {
+    let digits = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+    matches!(text, "auto" | "cpu") || text.strip_prefix("cuda:").is_some_and(digits)
+}
+
+fn is_topic_word(word: &str) -> bool {
+    let first = word.bytes().next();
+    first.is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// One parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spec {
+    /// Name, dots between the parts.
+    pub name: String,
+    /// Its type too.
+    pub default: Value,
+    /// What it takes.
+    pub allowed: Allowed,
+    /// Unit; empty: none.
+    pub unit: &'static str,
+    /// May change while the node runs.
+    pub live: bool,
+    /// What it does.
+    pub text: String,
+}
+
+impl Spec {
+    /// What `ros2 param describe` shows: what it does, unit, range.
+    pub fn description(&self) -> String {
+        let unit = if self.unit.is_empty() { String::new() } else { format!(" [{}]", self.unit) };
+        let wanted = self.allowed.wanted();
+        let wanted = if wanted.is_empty() { wanted } else { format!(" ({wanted})") };
+        format!("{}{unit}{wanted}", self.text)
+    }
+}
+
+/// A row of the table, as constants.
+struct Row(&'static str, Default, Allowed, &'static str, Change, &'static str);
+
+/// A default, as a constant.
+enum Default {
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Text(&'static str),
+    Texts(&'static [&'static str]),
+}
+
+#[derive(PartialEq)]
+enum Change {
+    Fixed,
+    Live,
+}
+
+use Allowed::*;
+use Change::*;
+use Default::*;
+
+/// The parameters of every node, in the order of the documentation.
+#[rustfmt::skip] // a table: one row, one parameter
+const TABLE: &[Row] = &[
+    Row("model", Text(""), Any, "", Fixed,
+        "Folder of the model: config.json, tokenizer, weights. Empty: the one that ships"),
+    Row("device", Text("auto"), Device, "", Fixed, "Where the model runs; auto: the first GPU, else the CPU"),
+    Row("dtype", Text("auto"), OneOf(&["auto", "f32", "bf16", "f16"]), "", Fixed, "Numbers of the language side"),
+    Row("max_new_tokens", Int(512), Ints(1, 4096), "tokens", Live, "Longest answer"),
+    Row("temperature", Double(0.0), Doubles(0.0, 10.0), "", Live,
+        "0: always the likeliest token, else the temperature of the softmax"),
+    Row("seed", Int(0), Ints(0, i64::MAX), "", Fixed, "Seed of sampling, used when temperature is above 0"),
+    Row("refer_force", Bool(false), Any, "", Live,
+        "REFER: take the best region even when the model says in words that there is none"),
+    Row("matching_threshold", Double(-1.0), DoublesOrMinusOne(1.0), "", Live,
+        "Regions scoring at or below this are dropped; -1: the model's own"),
+    Row("max_regions_per_phrase", Int(0), Ints(0, 1000), "", Live, "At most this many regions per phrase; 0: all"),
+    Row("nms_iou", Double(1.0), Doubles(0.0, 1.0), "IoU", Live,
+        "Regions of one phrase that overlap more than this are merged into the better one; 1: off"),
+    Row("mask_upsampling", Text(""), OneOf(&["", "nearest", "bilinear"]), "", Live,
+        "How masks grow to image size: as the official code, or with better edges; empty: the model's own"),
+
+    Row("cameras", Texts(&[]), TopicWords, "", Fixed,
+        "Names of the cameras: front reads front/image. Empty: one camera, image"),
+    Row("image_transport", Text("raw"), OneOf(&["raw", "compressed"]), "", Fixed,
+        "raw reads image, compressed reads image/compressed"),
+    Row("frame_history", Int(30), Ints(1, 1000), "frames", Fixed,
+        "Frames kept per camera for commands that name one by its stamp"),
+    Row("max_frame_age", Double(0.5), Doubles(0.0, 3600.0), "s", Live,
+        "Oldest frame still worth an answer, by its stamp and the node's clock; 0: any"),
+
+    Row("queue_size", Int(4), Ints(1, 100), "commands", Fixed,
+        "Commands that may wait; one more is answered FAILED, busy"),
+    Row("timeout", Double(10.0), Doubles(0.001, 86400.0), "s", Live,
+        "Longest time from a command to its answer, waiting included"),
+    Row("auto.polite", Texts(POLITE), Any, "", Fixed, "AUTO: words taken off the front of a command"),
+    Row("auto.refer_verbs", Texts(REFER_VERBS), Any, "", Fixed, "AUTO: verbs after which the rest is REFER"),
+
+    Row("use_sim_time", Bool(false), Any, "", Fixed, "The node's clock is /clock"),
+];
+
+const POLITE: &[&str] =
+    &["please", "can you", "could you", "would you", "will you", "robot", "hey", "hello", "ok", "now"];
+
+const REFER_VERBS: &[&str] = &[
+    "pick up", "pick", "hand me", "give me", "pass me", "bring me", "fetch me", "fetch", "get me", "grab", "grasp",
+    "take", "find me", "find", "locate", "show me", "point at", "point to", "look for",
+];
+
+/// The rows of the table.
+pub fn table() -> impl Iterator<Item = Spec> {
+    TABLE.iter().map(|Row(name, default, allowed, unit, change, text)| Spec {
+        name: (*name).to_string(),
+        default: match default {
+            Bool(b) => Value::Bool(*b),
+            Int(i) => Value::Int(*i),
+            Double(d) => Value::Double(*d),
+            Text(t) => Value::Text((*t).to_string()),
+            Texts(list) => Value::texts(list),
+        },
+        allowed: allowed.clone(),
+        unit,
+        live: *change == Live,
+        text: (*text).to_string(),
+    })
+}
