@@ -6,3 +6,4 @@ pub mod params;
 pub mod ports;
 pub mod telemetry;
 pub mod types;
+pub mod wire;

@@ -1,0 +1,63 @@
+//! ROS messages as plain structs, field for field as the `.msg` files (rows 2 and 13 of the walk). No ROS is needed:
+//! bags, the command line and the node read and write the same bytes through [`crate::wire::cdr`].
+//!
+//! Pixels are `Cow<[u8]>`: an image is read out of the received bytes without a copy.
+//! A test holds names, order and types equal to the definitions that [`crate::wire::schema`] embeds.
+
+mod geometry;
+mod grounding;
+mod sensor;
+mod std;
+
+pub use geometry::{
+    Point, Point32, Pose, PoseWithCovariance, Quaternion, TfMessage, Transform, TransformStamped, Vector3,
+};
+pub use grounding::{GraspCandidate, GroundedObject, GroundingAnswer, GroundingCommand, VisualPrompt};
+pub use grounding::{kind, method, mode, pose_status, source, status};
+pub use sensor::{CameraInfo, CompressedImage, Image, RegionOfInterest};
+pub use std::{Clock, DiagnosticArray, DiagnosticStatus, Duration, Header, KeyValue, Log, StringMsg, Time};
+pub use std::{Parameter, ParameterEvent, ParameterValue};
+
+/// A message type of the ROS graph.
+pub trait Message {
+    /// Full type name, as in `ros2 topic info`: "sensor_msgs/msg/Image".
+    const TYPE: &'static str;
+}
+
+/// Names the ROS type of each struct.
+macro_rules! messages {
+    ($($name:ty => $ros:literal),* $(,)?) => { $(impl Message for $name { const TYPE: &'static str = $ros; })* };
+}
+
+messages! {
+    Time => "builtin_interfaces/msg/Time",
+    Duration => "builtin_interfaces/msg/Duration",
+    Header => "std_msgs/msg/Header",
+    StringMsg => "std_msgs/msg/String",
+    Clock => "rosgraph_msgs/msg/Clock",
+    KeyValue => "diagnostic_msgs/msg/KeyValue",
+    DiagnosticStatus => "diagnostic_msgs/msg/DiagnosticStatus",
+    DiagnosticArray => "diagnostic_msgs/msg/DiagnosticArray",
+    Log => "rcl_interfaces/msg/Log",
+    ParameterValue => "rcl_interfaces/msg/ParameterValue",
+    Parameter => "rcl_interfaces/msg/Parameter",
+    ParameterEvent => "rcl_interfaces/msg/ParameterEvent",
+    Point => "geometry_msgs/msg/Point",
+    Point32 => "geometry_msgs/msg/Point32",
+    Vector3 => "geometry_msgs/msg/Vector3",
+    Quaternion => "geometry_msgs/msg/Quaternion",
+    Pose => "geometry_msgs/msg/Pose",
+    PoseWithCovariance => "geometry_msgs/msg/PoseWithCovariance",
+    Transform => "geometry_msgs/msg/Transform",
+    TransformStamped => "geometry_msgs/msg/TransformStamped",
+    TfMessage => "tf2_msgs/msg/TFMessage",
+    RegionOfInterest => "sensor_msgs/msg/RegionOfInterest",
+    CameraInfo => "sensor_msgs/msg/CameraInfo",
+    Image<'_> => "sensor_msgs/msg/Image",
+    CompressedImage<'_> => "sensor_msgs/msg/CompressedImage",
+    VisualPrompt<'_> => "llava_grounding/msg/VisualPrompt",
+    GroundingCommand<'_> => "llava_grounding/msg/GroundingCommand",
+    GraspCandidate => "llava_grounding/msg/GraspCandidate",
+    GroundedObject<'_> => "llava_grounding/msg/GroundedObject",
+    GroundingAnswer<'_> => "llava_grounding/msg/GroundingAnswer",
+}
