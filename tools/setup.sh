@@ -81,7 +81,7 @@ pip_install() {
   else
     mkdir -p "$deps/log"
     "${pip[@]}" 2>&1 | tee "$deps/log/pip.log" \
-      | awk '/ MB/ || /^ERROR|[Rr]etry/ { sub(/^ +/, ""); print "     " $0; fflush() }'
+      | awk '/ MB\)/ || /^ERROR|[Rr]etry/ { sub(/^ +/, ""); print "     " $0; fflush() }'
   fi || die "pip failed (log: .deps/log/pip.log where this is no terminal). Run the same command again:
      what has come down is kept, a half-made .deps/venv is made anew."
 }
