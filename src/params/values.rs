@@ -196,7 +196,10 @@ mod tests {
         let mut why = |name, value| values.start(name, value).unwrap_err().to_string();
         assert_eq!(why("nms_iou", Value::Double(1.5)), "parameter \"nms_iou\" must be 0.0 to 1.0, found 1.5");
         assert_eq!(why("nms_iou", Value::Double(f64::NAN)), "parameter \"nms_iou\" must be 0.0 to 1.0, found NaN");
-        assert_eq!(why("queue_size", Value::Double(3.0)), "parameter \"queue_size\" must be of type integer, found double 3.0");
+        assert_eq!(
+            why("queue_size", Value::Double(3.0)),
+            "parameter \"queue_size\" must be of type integer, found double 3.0"
+        );
         assert!(why("device", Value::Text("gpu".into())).contains("\"cuda:N\""));
         assert!(why("cameras", Value::texts(&["a", "a"])).contains("different words"));
         assert!(why("cameras", Value::texts(&["1a"])).contains("different words"));

@@ -12,7 +12,9 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use crate::types::{Mask, RgbImage};
+use crate::types::Mask;
+use crate::types::PixelBox;
+use crate::types::RgbImage;
 use crate::wire::msgs::{Header, Image};
 
 pub use compressed::rgb_from_compressed;
@@ -33,6 +35,12 @@ pub enum ImageError {
         encodings::names()
     )]
     Encoding {
+        /// What the message says.
+        found: String,
+    },
+    /// Not the one encoding of masks.
+    #[error("image encoding {found:?}, a mask is mono8")]
+    NotGrey {
         /// What the message says.
         found: String,
     },
@@ -147,6 +155,41 @@ pub fn image_from_grey(header: Header, width: u32, height: u32, pixels: &[u8]) -
 /// The pixels of a mask's rectangle as a mono8 message; no pixel: an image of 0x0.
 pub fn image_from_mask(header: Header, mask: &Mask) -> Image<'_> {
     image_from_grey(header, mask.roi.width(), mask.roi.height(), &mask.pixels)
+}
+
+/// The nonzero pixels of a mono8 (8UC1) picture; none: an empty rectangle.
+pub fn mask_from_image(image: &Image<'_>) -> Result<Mask, ImageError> {
+    let encoding = encodings::find(&image.encoding).filter(|e| matches!(e.name, "mono8" | "8UC1"));
+    let encoding = encoding.ok_or_else(|| ImageError::NotGrey { found: image.encoding.clone() })?;
+    check(image, encoding)?;
+    let plane = grey_plane(image, encoding);
+    let mut roi = PixelBox { x0: image.width, y0: image.height, x1: 0, y1: 0 };
+    for (row, y) in plane.chunks_exact(image.width as usize).zip(0..) {
+        let Some(first) = row.iter().position(|p| *p != 0) else { continue };
+        let last = row.iter().rposition(|p| *p != 0).unwrap_or(first);
+        roi.x0 = roi.x0.min(first as u32);
+        roi.x1 = roi.x1.max(last as u32 + 1);
+        roi.y0 = roi.y0.min(y);
+        roi.y1 = y + 1;
+    }
+    if roi.is_empty() {
+        return Ok(Mask::default());
+    }
+    let row = |y: u32| &plane[(y * image.width + roi.x0) as usize..(y * image.width + roi.x1) as usize];
+    let pixels = (roi.y0..roi.y1).flat_map(row).map(|p| if *p == 0 { 0 } else { 255 }).collect();
+    Ok(Mask { roi, pixels })
+}
+
+/// A mask as a mono8 picture of `width` x `height`, cut where it ends beyond.
+pub fn full_size_mask(mask: &Mask, width: u32, height: u32) -> Image<'static> {
+    let mut pixels = vec![0; width as usize * height as usize];
+    let (columns, own_width) = (mask.roi.x1.min(width).saturating_sub(mask.roi.x0) as usize, mask.roi.width() as usize);
+    for (row, y) in mask.pixels.chunks_exact(own_width.max(1)).zip(mask.roi.y0..height) {
+        let at = y as usize * width as usize + mask.roi.x0 as usize;
+        pixels[at..at + columns].copy_from_slice(&row[..columns]);
+    }
+    let encoding = "mono8".into();
+    Image { height, width, encoding, step: width, data: Cow::Owned(pixels), ..Image::default() }
 }
 
 /// Refuses what would be read out of bounds or makes no sense.
