@@ -4,6 +4,7 @@ pub mod answer;
 pub mod command;
 pub mod frame;
 pub mod progress;
+pub mod rle;
 
 pub use answer::{Answer, GroundedObject, Mask, PixelBox, Source, Status};
 pub use command::{Command, Mode, VisualPrompt};
