@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod golden;
+pub mod grounder;
 pub mod params;
 pub mod ports;
 pub mod telemetry;

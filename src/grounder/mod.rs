@@ -1,0 +1,8 @@
+//! One image and one prompt become regions in that image's pixels.
+
+pub mod mode;
+pub mod prompt;
+pub mod resample;
+pub mod sentencepiece;
+pub mod text;
+pub mod tokens;

@@ -1,0 +1,221 @@
+//! Resizing of 8-bit RGB exactly as PIL does it (`Resample.c`): two passes in fixed point, rounded to bytes in between.
+//!
+//! Bit equality matters: the reference outputs, and the weights, come from images that PIL resized (model.md 1.3).
+
+use std::ops::Range;
+
+/// Fractional bits of a coefficient.
+const PRECISION: u32 = 22;
+/// Bytes of a pixel.
+const CHANNELS: usize = 3;
+
+/// Interpolation kernel, widened when an axis shrinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filter {
+    /// Triangle.
+    Bilinear,
+    /// Keys' cubic with a = -0.5.
+    Bicubic,
+}
+
+impl Filter {
+    /// Half width of the kernel [px of the output, when shrinking].
+    fn support(self) -> f64 {
+        match self {
+            Filter::Bilinear => 1.0,
+            Filter::Bicubic => 2.0,
+        }
+    }
+
+    /// Weight at distance `x`.
+    fn weight(self, x: f64) -> f64 {
+        const A: f64 = -0.5;
+        let x = x.abs();
+        match self {
+            Filter::Bilinear if x < 1.0 => 1.0 - x,
+            Filter::Bicubic if x < 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
+            Filter::Bicubic if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * A,
+            _ => 0.0,
+        }
+    }
+}
+
+/// Pixels of an RGB picture, borrowed: `height * width * 3` bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Pixels<'a> {
+    /// Columns [px].
+    pub width: usize,
+    /// Rows [px].
+    pub height: usize,
+    /// R G B, rows from the top.
+    pub data: &'a [u8],
+}
+
+/// One axis of a resize: which part of the output is wanted.
+#[derive(Debug, Clone)]
+pub struct Axis {
+    /// Size to which the whole axis would be resized [px].
+    pub size: usize,
+    /// The part of it that is computed.
+    pub window: Range<usize>,
+}
+
+impl Axis {
+    /// The whole axis.
+    pub fn whole(size: usize) -> Self {
+        Self { size, window: 0..size }
+    }
+}
+
+/// Resizes to `x.size` by `y.size` and returns the pixels of the window only: `y.window.len() * x.window.len() * 3` bytes.
+pub fn resize(image: Pixels<'_>, x: &Axis, y: &Axis, filter: Filter) -> Vec<u8> {
+    let columns = Taps::new(image.width, x, filter);
+    let rows = Taps::new(image.height, y, filter);
+    // Only the rows that the second pass reads.
+    let needed = rows.first_input()..rows.last_input();
+    let narrow = horizontal(image, needed.clone(), &columns);
+    vertical(&narrow, x.window.len() * CHANNELS, needed.start, &rows)
+}
+
+/// For each output position: where its inputs begin and their fixed-point weights.
+struct Taps {
+    starts: Vec<usize>,
+    /// End of each output's weights in `weights`.
+    ends: Vec<usize>,
+    weights: Vec<i32>,
+}
+
+impl Taps {
+    fn new(input: usize, axis: &Axis, filter: Filter) -> Self {
+        let scale = input as f64 / axis.size as f64;
+        let widen = scale.max(1.0);
+        let (support, shrink) = (filter.support() * widen, 1.0 / widen);
+        let mut taps = Taps { starts: Vec::new(), ends: Vec::new(), weights: Vec::new() };
+        let mut raw = Vec::new();
+        for out in axis.window.clone() {
+            let center = (out as f64 + 0.5) * scale;
+            let begin = (center - support + 0.5).max(0.0) as usize;
+            let end = ((center + support + 0.5) as usize).min(input);
+            raw.clear();
+            raw.extend((begin..end).map(|i| filter.weight(((i as f64) - center + 0.5) * shrink)));
+            let sum: f64 = raw.iter().sum();
+            taps.weights.extend(raw.iter().map(|w| fixed_point(if sum == 0.0 { *w } else { w / sum })));
+            taps.starts.push(begin);
+            taps.ends.push(taps.weights.len());
+        }
+        taps
+    }
+
+    /// Start and weights of every output, in order.
+    fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
+        let mut from = 0;
+        self.starts.iter().zip(&self.ends).map(move |(&start, &end)| {
+            let weights = &self.weights[from..end];
+            from = end;
+            (start, weights)
+        })
+    }
+
+    fn first_input(&self) -> usize {
+        self.iter().map(|(start, _)| start).min().unwrap_or(0)
+    }
+
+    fn last_input(&self) -> usize {
+        self.iter().map(|(start, weights)| start + weights.len()).max().unwrap_or(0)
+    }
+}
+
+/// Rounds half away from zero, as PIL's cast after adding +-0.5.
+fn fixed_point(weight: f64) -> i32 {
+    let scaled = weight * f64::from(1u32 << PRECISION);
+    (if weight < 0.0 { scaled - 0.5 } else { scaled + 0.5 }) as i32
+}
+
+/// A sum of weighted bytes, already holding the half for rounding, as a byte.
+fn to_byte(sum: i32) -> u8 {
+    (sum >> PRECISION).clamp(0, 255) as u8
+}
+
+const HALF: i32 = 1 << (PRECISION - 1);
+
+fn horizontal(image: Pixels<'_>, rows: Range<usize>, columns: &Taps) -> Vec<u8> {
+    let width = columns.starts.len();
+    let mut out = Vec::with_capacity(rows.len() * width * CHANNELS);
+    for y in rows {
+        let row = &image.data[y * image.width * CHANNELS..(y + 1) * image.width * CHANNELS];
+        for (start, weights) in columns.iter() {
+            let mut sums = [HALF; CHANNELS];
+            let pixels = row[start * CHANNELS..].chunks_exact(CHANNELS);
+            for (pixel, weight) in pixels.zip(weights) {
+                for (sum, byte) in sums.iter_mut().zip(pixel) {
+                    *sum += i32::from(*byte) * weight;
+                }
+            }
+            out.extend(sums.map(to_byte));
+        }
+    }
+    out
+}
+
+/// `data`: rows of `stride` bytes, the first being row `first` of the image.
+fn vertical(data: &[u8], stride: usize, first: usize, rows: &Taps) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rows.starts.len() * stride);
+    let mut sums = vec![0i32; stride];
+    for (start, weights) in rows.iter() {
+        sums.fill(HALF);
+        let inputs = data[(start - first) * stride..].chunks_exact(stride);
+        for (input, weight) in inputs.zip(weights) {
+            for (sum, byte) in sums.iter_mut().zip(input) {
+                *sum += i32::from(*byte) * weight;
+            }
+        }
+        out.extend(sums.iter().map(|s| to_byte(*s)));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn noise(width: usize, height: usize) -> Vec<u8> {
+        (0..width * height * CHANNELS).map(|i| (i * 7919 % 251) as u8).collect()
+    }
+
+    #[test]
+    fn same_size_changes_nothing() {
+        let data = noise(13, 7);
+        let image = Pixels { width: 13, height: 7, data: &data };
+        for filter in [Filter::Bilinear, Filter::Bicubic] {
+            assert_eq!(resize(image, &Axis::whole(13), &Axis::whole(7), filter), data);
+        }
+    }
+
+    #[test]
+    fn one_colour_stays_one_colour() {
+        let data = [200, 17, 90].repeat(31 * 9);
+        let image = Pixels { width: 31, height: 9, data: &data };
+        let out = resize(image, &Axis::whole(11), &Axis::whole(40), Filter::Bicubic);
+        assert_eq!(out, [200, 17, 90].repeat(11 * 40));
+    }
+
+    proptest! {
+        #[test]
+        fn a_window_equals_the_same_part_of_the_whole(
+            w in 1usize..40, h in 1usize..40, ow in 1usize..50, oh in 1usize..50, cut in 0.0f64..1.0,
+        ) {
+            let data = noise(w, h);
+            let image = Pixels { width: w, height: h, data: &data };
+            let part = |n: usize| ((n - 1) as f64 * cut) as usize..n;
+            let whole = resize(image, &Axis::whole(ow), &Axis::whole(oh), Filter::Bicubic);
+            let (xs, ys) = (part(ow), part(oh));
+            let x = Axis { size: ow, window: xs.clone() };
+            let y = Axis { size: oh, window: ys.clone() };
+            let expected: Vec<u8> = ys
+                .flat_map(|row| whole[(row * ow + xs.start) * CHANNELS..(row * ow + xs.end) * CHANNELS].to_vec())
+                .collect();
+            prop_assert_eq!(resize(image, &x, &y, Filter::Bicubic), expected);
+        }
+    }
+}
