@@ -4,6 +4,7 @@ pub mod cli;
 pub mod golden;
 pub mod grounder;
 pub mod params;
+pub mod pipeline;
 pub mod ports;
 pub mod telemetry;
 pub mod types;

@@ -31,6 +31,9 @@ impl<T> fmt::Debug for Reply<T> {
     }
 }
 
+/// The node's clock: the system's, or /clock with `use_sim_time`.
+pub type Clock = Arc<dyn Fn() -> Stamp + Send + Sync>;
+
 /// What comes in.
 #[derive(Debug)]
 pub enum Input {

@@ -6,6 +6,9 @@ pub mod value;
 pub mod values;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 use std::time::Duration;
 
 pub use spec::Allowed;
@@ -74,6 +77,27 @@ pub struct Tunables {
     pub timeout: Duration,
     /// Oldest frame still worth an answer; zero: any.
     pub max_frame_age: Duration,
+}
+
+/// The tunables of a running node: whoever answers takes a snapshot, whoever sets a parameter replaces them.
+#[derive(Debug, Clone, Default)]
+pub struct Live(Arc<RwLock<Arc<Tunables>>>);
+
+impl Live {
+    /// Starts with `tunables`.
+    pub fn new(tunables: Tunables) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(tunables))))
+    }
+
+    /// The values now.
+    pub fn snapshot(&self) -> Arc<Tunables> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The values from now on.
+    pub fn replace(&self, tunables: Tunables) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tunables);
+    }
 }
 
 /// How mask logits at a quarter of the input side become pixels of the image.

@@ -1,0 +1,393 @@
+//! The state machine alone: the test is the clock, the cameras and the worker.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::pipeline::history::tests::frame;
+use crate::ports::Event;
+use crate::types::Flow;
+
+const MS: i64 = 1_000_000;
+
+/// A node whose time stands still until the test moves it.
+struct Bench {
+    asks: Asks,
+    history: History,
+    tunables: Arc<Tunables>,
+    began: Instant,
+    millis: i64,
+    job: Option<Job>,
+}
+
+impl Bench {
+    fn new(queue_size: usize) -> Self {
+        let cameras = ["front".to_string(), "wrist".to_string()];
+        let mut asks = Asks::new(queue_size, &cameras, false);
+        asks.model = ModelState::Ready(ModelInfo::default());
+        let history = History::new(&cameras, 3);
+        Self { asks, history, tunables: Arc::default(), began: Instant::now(), millis: 1000, job: None }
+    }
+
+    fn now(&self) -> Now {
+        let steady = self.began + Duration::from_millis(self.millis as u64);
+        Now { steady, stamp: Stamp::from_nanos(self.millis * MS) }
+    }
+
+    fn ask(&mut self, command: Command) {
+        let tunables = Arc::clone(&self.tunables);
+        self.asks.ask(Ask { command, reply: None }, self.now(), &tunables);
+        self.asks.look(&self.history);
+    }
+
+    fn say(&mut self, id: &str) {
+        self.ask(Command { id: id.into(), text: "the mug".into(), ..Command::default() });
+    }
+
+    fn see(&mut self, camera: &str) {
+        let now = self.now();
+        self.history.add(frame(camera, self.millis * MS), now.steady);
+        self.asks.look(&self.history);
+    }
+
+    fn wait(&mut self, millis: i64) {
+        self.millis += millis;
+        let tunables = Arc::clone(&self.tunables);
+        self.asks.expire(self.now(), &self.history, &tunables);
+    }
+
+    fn give(&mut self) -> Option<&Job> {
+        if self.job.is_none() {
+            let now = self.now();
+            self.job = self.asks.take(&mut self.history, now, &self.tunables);
+        }
+        self.job.as_ref()
+    }
+
+    /// The worker ends its job.
+    fn finish(&mut self, status: Status) {
+        if let Some(job) = self.job.take() {
+            self.asks.done(closing(&job.command, None, status, String::new(), None));
+        }
+    }
+
+    fn answers(&mut self) -> Vec<Arc<Answer>> {
+        let now = self.now().stamp;
+        let events = std::iter::from_fn(|| self.asks.outbox.pop(now));
+        events.filter_map(|event| if let Event::Answer { answer, .. } = event { Some(answer) } else { None }).collect()
+    }
+
+    fn only_answer(&mut self) -> Arc<Answer> {
+        let answers = self.answers();
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        Arc::clone(&answers[0])
+    }
+}
+
+#[test]
+fn the_newest_frame_at_take_up_is_used() {
+    let mut node = Bench::new(4);
+    node.see("front");
+    node.wait(30);
+    node.say("a");
+    node.see("front");
+    assert_eq!(node.give().unwrap().frame.header.stamp.nanos(), 1030 * MS);
+}
+
+#[test]
+fn an_old_frame_is_not_used_and_the_next_one_is() {
+    let mut node = Bench::new(4);
+    node.see("front");
+    node.wait(501);
+    node.say("a");
+    assert!(node.give().is_none());
+    node.see("front");
+    assert_eq!(node.give().unwrap().frame.header.stamp.nanos(), 1501 * MS);
+}
+
+#[test]
+fn any_age_will_do_when_max_frame_age_is_zero() {
+    let mut node = Bench::new(4);
+    node.tunables = Arc::new(Tunables { max_frame_age: Duration::ZERO, ..Tunables::default() });
+    node.see("front");
+    node.wait(100_000);
+    node.say("a");
+    assert!(node.give().is_some());
+}
+
+#[test]
+fn without_any_frame_the_command_fails_at_its_timeout_and_not_before() {
+    let mut node = Bench::new(4);
+    node.say("a");
+    node.wait(9_999);
+    assert!(node.answers().is_empty());
+    node.wait(1);
+    let answer = node.only_answer();
+    assert_eq!(answer.status, Status::Failed);
+    assert!(answer.message.contains("none ever came"), "{}", answer.message);
+    assert!(answer.image_header.stamp.is_zero());
+}
+
+#[test]
+fn frames_that_are_only_old_are_named_with_their_age_and_use_sim_time() {
+    let mut node = Bench::new(4);
+    node.history.add(frame("front", MS), node.now().steady);
+    node.say("a");
+    node.wait(10_000);
+    let answer = node.only_answer();
+    assert!(answer.message.contains("11.0 s old"), "{}", answer.message);
+    assert!(answer.message.contains("use_sim_time (here: false)"), "{}", answer.message);
+}
+
+#[test]
+fn one_more_than_the_queue_holds_is_busy_at_once() {
+    let mut node = Bench::new(2);
+    node.see("front");
+    node.say("running");
+    node.give();
+    node.say("a");
+    node.say("b");
+    node.say("c");
+    let answer = node.only_answer();
+    assert_eq!((answer.command_id.as_str(), answer.status), ("c", Status::Failed));
+    assert!(answer.message.starts_with("busy: 2 commands wait"), "{}", answer.message);
+}
+
+#[test]
+fn a_named_frame_is_kept_while_its_command_waits() {
+    let mut node = Bench::new(4);
+    node.see("front");
+    let stamp = node.now().stamp;
+    node.say("first");
+    node.give();
+    let image_header = crate::types::Header { stamp, ..Default::default() };
+    node.ask(Command { id: "b".into(), image_header, ..Command::default() });
+    for _ in 0..5 {
+        node.wait(30);
+        node.see("front");
+    }
+    node.finish(Status::Final);
+    assert_eq!(node.give().unwrap().frame.header.stamp, stamp);
+}
+
+#[test]
+fn a_named_frame_that_is_gone_fails_with_the_stamps_that_are_kept() {
+    let mut node = Bench::new(4);
+    for _ in 0..5 {
+        node.see("front");
+        node.wait(1000);
+    }
+    let image_header = crate::types::Header { stamp: Stamp { sec: 1, nanosec: 0 }, ..Default::default() };
+    node.ask(Command { image_header, ..Command::default() });
+    let answer = node.only_answer();
+    assert_eq!(answer.status, Status::Failed);
+    assert!(answer.message.contains("3.000000000, 4.000000000, 5.000000000"), "{}", answer.message);
+}
+
+#[test]
+fn a_named_frame_that_is_still_to_come_is_waited_for() {
+    let mut node = Bench::new(4);
+    node.see("front");
+    let image_header = crate::types::Header { stamp: Stamp::from_nanos(1040 * MS), ..Default::default() };
+    node.ask(Command { image_header, ..Command::default() });
+    assert!(node.give().is_none());
+    node.wait(40);
+    node.see("front");
+    assert!(node.give().is_some());
+}
+
+#[test]
+fn an_unknown_camera_fails_with_the_known_ones() {
+    let mut node = Bench::new(4);
+    node.ask(Command { camera: "rear".into(), ..Command::default() });
+    assert_eq!(node.only_answer().message, "camera \"rear\" is unknown; known: front, wrist");
+}
+
+#[test]
+fn a_camera_without_frames_does_not_hold_up_the_other() {
+    let mut node = Bench::new(4);
+    node.ask(Command { id: "dead".into(), camera: "wrist".into(), ..Command::default() });
+    node.see("front");
+    node.say("alive");
+    assert_eq!(node.give().unwrap().command.id, "alive");
+}
+
+#[test]
+fn before_the_model_is_ready_commands_fail_at_once() {
+    let mut node = Bench::new(4);
+    node.asks.model = ModelState::Loading;
+    node.say("a");
+    assert_eq!(node.only_answer().message, "the model is not loaded yet");
+}
+
+#[test]
+fn the_timeout_counts_the_queue_and_ends_generation_with_what_was_said_so_far() {
+    let mut node = Bench::new(4);
+    node.see("front");
+    node.say("a");
+    node.say("b");
+    node.wait(100);
+    let control = node.give().unwrap().control.clone();
+    assert_eq!(control.flow(), Flow::Continue);
+    node.wait(9_900);
+    assert_eq!(control.flow(), Flow::Finish);
+    assert_eq!(node.only_answer().command_id, "b");
+    let mut answer = closing(&node.job.take().unwrap().command, None, Status::Final, String::new(), None);
+    answer.text = "a mug and".into();
+    node.asks.done(answer);
+    let answer = node.only_answer();
+    assert_eq!((answer.status, answer.text.as_str()), (Status::Failed, "a mug and"));
+    assert_eq!(answer.message, "no complete answer within 10s (timeout)");
+}
+
+#[test]
+fn cancel_ends_all_and_says_how_many() {
+    let mut node = Bench::new(4);
+    node.see("front");
+    node.say("a");
+    node.say("b");
+    node.give();
+    assert_eq!(node.asks.cancel("canceled by request"), 2);
+    assert_eq!(node.job.as_ref().unwrap().control.flow(), Flow::Abort);
+    assert_eq!(node.only_answer().status, Status::Canceled);
+    node.finish(Status::Final);
+    assert_eq!(node.only_answer().status, Status::Canceled);
+    assert_eq!(node.asks.cancel("canceled by request"), 0);
+}
+
+#[test]
+fn a_continuous_command_answers_each_new_frame_and_is_closed_by_the_next_command() {
+    let mut node = Bench::new(4);
+    node.ask(Command { id: "c".into(), continuous: true, ..Command::default() });
+    for _ in 0..3 {
+        node.see("front");
+        node.give().unwrap();
+        node.finish(Status::Final);
+        assert!(node.give().is_none(), "the same frame is not used twice");
+        node.wait(20_000);
+    }
+    assert_eq!(node.answers().iter().filter(|a| a.status == Status::Final).count(), 3);
+    node.see("front");
+    node.give().unwrap();
+    node.say("next");
+    assert_eq!(node.job.as_ref().unwrap().control.flow(), Flow::Abort);
+    node.finish(Status::Final);
+    let answer = node.only_answer();
+    assert_eq!((answer.command_id.as_str(), answer.status), ("c", Status::Canceled));
+    assert_eq!(answer.message, "replaced by command \"next\"");
+    assert_eq!(node.give().unwrap().command.id, "next");
+}
+
+#[test]
+fn a_refused_command_does_not_end_a_continuous_one() {
+    let mut node = Bench::new(4);
+    node.ask(Command { id: "c".into(), continuous: true, ..Command::default() });
+    node.ask(Command { id: "x".into(), camera: "rear".into(), ..Command::default() });
+    assert_eq!(node.only_answer().command_id, "x");
+}
+
+#[test]
+fn the_text_begins_with_an_empty_one() {
+    let mut node = Bench::new(4);
+    node.see("front");
+    node.say("a");
+    node.give();
+    node.asks.text("a".into());
+    node.asks.text("a mug".into());
+    let events: Vec<_> = std::iter::from_fn(|| node.asks.outbox.pop(Stamp::default())).collect();
+    let texts: Vec<_> = events.iter().map(|e| if let Event::Text(t) = e { t.as_str() } else { "?" }).collect();
+    assert_eq!(texts, ["", "a mug"]);
+}
+
+#[test]
+fn made_ids_differ() {
+    let mut node = Bench::new(4);
+    node.asks.model = ModelState::Loading;
+    node.say("");
+    node.say("");
+    let answers = node.answers();
+    assert_ne!(answers[0].command_id, answers[1].command_id);
+    assert!(!answers[0].command_id.is_empty());
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Say { continuous: bool, camera: usize, named: Option<i64> },
+    Refuse,
+    See(usize),
+    Give,
+    Finish(Status),
+    Wait(i64),
+    Cancel,
+    Take,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let status = prop_oneof![Just(Status::Final), Just(Status::NoReferent), Just(Status::Failed)];
+    prop_oneof![
+        4 => (any::<bool>(), 0..3_usize, proptest::option::of(-200..400_i64))
+            .prop_map(|(continuous, camera, named)| Act::Say { continuous, camera, named }),
+        1 => Just(Act::Refuse),
+        4 => (0..2_usize).prop_map(Act::See),
+        4 => Just(Act::Give),
+        4 => status.prop_map(Act::Finish),
+        3 => prop_oneof![1..300_i64, 5_000..20_000_i64].prop_map(Act::Wait),
+        1 => Just(Act::Cancel),
+        1 => Just(Act::Take),
+    ]
+}
+
+fn play(node: &mut Bench, acts: Vec<Act>) -> (usize, Vec<Arc<Answer>>) {
+    let (mut asked, mut answers) = (0, Vec::new());
+    for act in acts {
+        match act {
+            Act::Say { continuous, camera, named } => {
+                let stamp = named.map_or(Stamp::default(), |ms| Stamp::from_nanos((node.millis + ms) * MS));
+                let image_header = crate::types::Header { stamp, ..Default::default() };
+                let camera = ["front", "wrist", "rear"][camera].to_string();
+                node.ask(Command { id: format!("{asked}"), continuous, camera, image_header, ..Command::default() });
+                asked += 1;
+            }
+            Act::Refuse => {
+                let command = Command { id: format!("{asked}"), ..Command::default() };
+                node.asks.refuse(Refused { command, why: "kind 9".into(), reply: None }, node.now());
+                asked += 1;
+            }
+            Act::See(camera) => node.see(["front", "wrist"][camera]),
+            Act::Give => drop(node.give().is_some()),
+            Act::Finish(status) => node.finish(status),
+            Act::Wait(millis) => node.wait(millis),
+            Act::Cancel => drop(node.asks.cancel("canceled by request")),
+            Act::Take => answers.extend(node.answers()),
+        }
+    }
+    node.asks.close_all(Status::Canceled, "the node is shutting down");
+    answers.extend(node.answers());
+    (asked, answers)
+}
+
+proptest! {
+    /// Whatever happens in whatever order: one closing answer per command, and nothing after it.
+    #[test]
+    fn every_command_is_closed_exactly_once(queue in 1..4_usize, acts in proptest::collection::vec(act(), 0..80)) {
+        let continuous: Vec<bool> = acts
+            .iter()
+            .filter_map(|act| match act {
+                Act::Say { continuous, .. } => Some(*continuous),
+                Act::Refuse => Some(false),
+                _ => None,
+            })
+            .collect();
+        let (asked, answers) = play(&mut Bench::new(queue), acts);
+        let mut closed = BTreeMap::new();
+        for answer in &answers {
+            let id: usize = answer.command_id.parse().unwrap();
+            prop_assert!(!closed.contains_key(&id), "{answer:?} after the closing answer");
+            if !continuous[id] || matches!(answer.status, Status::Failed | Status::Canceled) {
+                closed.insert(id, answer.status);
+            }
+        }
+        prop_assert_eq!(closed.len(), asked);
+    }
+}

@@ -1,0 +1,107 @@
+//! The inference thread: loads the model, owns it, answers one job at a time.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::Sender;
+use tracing::info_span;
+
+use super::control::Control;
+use crate::params::Tunables;
+use crate::ports::ModelInfo;
+use crate::types::Answer;
+use crate::types::Command;
+use crate::types::Flow;
+use crate::types::Frame;
+use crate::types::Step;
+
+/// One frame and one command.
+#[derive(Debug)]
+pub struct Job {
+    /// What is asked.
+    pub command: Arc<Command>,
+    /// What it is asked about.
+    pub frame: Frame,
+    /// Settings of this answer.
+    pub tunables: Arc<Tunables>,
+    /// How it is ended early.
+    pub control: Control,
+}
+
+/// What the worker tells the loop.
+#[derive(Debug)]
+pub enum Said {
+    /// The model is there.
+    Ready(ModelInfo),
+    /// The model cannot be loaded.
+    CannotLoad(LoadError),
+    /// The text so far of the job.
+    Text(String),
+    /// The job's answer: the worker is free again.
+    Done(Box<Answer>),
+}
+
+/// Why the model cannot be loaded.
+pub type LoadError = Box<dyn Error + Send + Sync>;
+
+/// Starts the thread; `load` runs in it and gives what answers. It ends when `jobs` closes.
+pub fn spawn<L, A>(load: L, jobs: Receiver<Job>, said: Sender<Said>) -> std::io::Result<JoinHandle<()>>
+where
+    L: FnOnce() -> Result<(ModelInfo, A), LoadError> + Send + 'static,
+    A: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer,
+{
+    std::thread::Builder::new().name("inference".into()).spawn(move || work(load, jobs, &said))
+}
+
+fn work<L, A>(load: L, mut jobs: Receiver<Job>, said: &Sender<Said>)
+where
+    L: FnOnce() -> Result<(ModelInfo, A), LoadError>,
+    A: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer,
+{
+    // A closed `said` means that the loop is gone: nobody is left to tell.
+    let mut answerer = match load() {
+        Ok((info, answerer)) => {
+            let _ = said.blocking_send(Said::Ready(info));
+            answerer
+        }
+        Err(error) => {
+            let _ = said.blocking_send(Said::CannotLoad(error));
+            return;
+        }
+    };
+    while let Some(job) = jobs.blocking_recv() {
+        let _span = info_span!("frame", stamp = %job.frame.header.stamp).entered();
+        let mut text = GrowingText { said, unsent: None };
+        let answer = answerer(&job.frame, &job.command, &job.tunables, &mut |step| {
+            if let Step::Text(so_far) = step {
+                text.grow(so_far);
+            }
+            job.control.flow()
+        });
+        text.flush();
+        if said.blocking_send(Said::Done(Box::new(answer))).is_err() {
+            break;
+        }
+    }
+}
+
+/// Passes the text on without ever waiting for the loop: a longer text replaces one that was not taken yet.
+struct GrowingText<'a> {
+    said: &'a Sender<Said>,
+    unsent: Option<String>,
+}
+
+impl GrowingText<'_> {
+    fn grow(&mut self, so_far: &str) {
+        self.unsent = self.said.try_send(Said::Text(so_far.to_string())).is_err().then(|| so_far.to_string());
+    }
+
+    /// The whole text is never merged away.
+    fn flush(self) {
+        if let Some(text) = self.unsent {
+            let _ = self.said.blocking_send(Said::Text(text));
+        }
+    }
+}
