@@ -6,6 +6,7 @@ pub mod grounder;
 pub mod params;
 pub mod pipeline;
 pub mod ports;
+pub mod sim;
 pub mod telemetry;
 pub mod types;
 pub mod wire;

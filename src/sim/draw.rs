@@ -154,9 +154,7 @@ fn stand(rng: &mut ChaCha8Rng, (color, shape, size): (Color, Shape, Size), at: (
             1 => UnitQuaternion::from_axis_angle(&Vector3::x_axis(), PI / 2.0),
             _ => UnitQuaternion::from_axis_angle(&Vector3::y_axis(), PI / 2.0),
         },
-        _ if shape.may_lie() && rng.random_bool(0.2) => {
-            UnitQuaternion::from_axis_angle(&Vector3::x_axis(), PI / 2.0)
-        }
+        _ if shape.may_lie() && rng.random_bool(0.2) => UnitQuaternion::from_axis_angle(&Vector3::x_axis(), PI / 2.0),
         _ => UnitQuaternion::identity(),
     };
     let albedo = color.albedo() * rng.random_range(0.88..1.08f32);
@@ -193,8 +191,7 @@ fn view(rng: &mut ChaCha8Rng, scene: &Scene, width: u32, height: u32) -> Option<
     let middle = scene.objects.iter().map(Object::center).sum::<Vector3<f64>>() / scene.objects.len() as f64;
     let azimuth = -PI / 2.0 + rng.random_range(-0.7..0.7);
     let elevation = rng.random_range(22.0f64..58.0).to_radians();
-    let direction =
-        Vector3::new(elevation.cos() * azimuth.cos(), elevation.cos() * azimuth.sin(), elevation.sin());
+    let direction = Vector3::new(elevation.cos() * azimuth.cos(), elevation.cos() * azimuth.sin(), elevation.sin());
     let roll = rng.random_range(-0.05..0.05);
     let jitter = Vector3::new(rng.random_range(-0.05..0.05), rng.random_range(-0.05..0.05), 0.0);
     let closest = rng.random_range(0.42..0.62);
@@ -213,9 +210,8 @@ fn inside(view: &View, object: &Object) -> bool {
     (0..8).all(|corner| {
         let sign = |bit: usize| if corner >> bit & 1 == 0 { 1.0 } else { -1.0 };
         let p = object.map_from_object * Point3::new(half.x * sign(0), half.y * sign(1), half.z * sign(2));
-        view.project(&p).is_some_and(|([x, y], _)| {
-            (0.015 * w..0.985 * w).contains(&x) && (0.015 * h..0.985 * h).contains(&y)
-        })
+        view.project(&p)
+            .is_some_and(|([x, y], _)| (0.015 * w..0.985 * w).contains(&x) && (0.015 * h..0.985 * h).contains(&y))
     })
 }
 

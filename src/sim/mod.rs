@@ -1,12 +1,13 @@
 //! Tabletop scenes with exact truth, drawn from a seed: for the demo, for training and for tests. No GPU, no ROS.
 //!
 //! In the order of making one: [`shapes`] and [`texture`] say what things look like, [`draw`] puts them on a table
-//! before a camera, [`render`] looks, [`noise`] is the sensor.
+//! before a camera, [`motion`] moves them, [`render`] looks, [`noise`] is the sensor, [`truth`] says what was there.
 
 pub mod camera;
 pub mod cast;
 pub mod draw;
 pub mod light;
+pub mod motion;
 pub mod noise;
 pub mod render;
 pub mod scene;
@@ -15,4 +16,8 @@ pub mod shade;
 pub mod shapes;
 pub mod surroundings;
 pub mod texture;
+pub mod truth;
 pub mod vec3;
+
+#[cfg(test)]
+mod tests;

@@ -46,5 +46,9 @@ pub fn segment(x: f32, y: f32, a: (f32, f32), b: (f32, f32)) -> f32 {
 /// with this sine and cosine (at most a right angle) towards +x; `x >= 0`.
 #[inline]
 pub fn arc_from_below(x: f32, y: f32, radius: f32, (sin, cos): (f32, f32)) -> f32 {
-    if x * cos + y * sin <= 0.0 { ((x * x + y * y).sqrt() - radius).abs() } else { (x - radius * sin).hypot(y + radius * cos) }
+    if x * cos + y * sin <= 0.0 {
+        ((x * x + y * y).sqrt() - radius).abs()
+    } else {
+        (x - radius * sin).hypot(y + radius * cos)
+    }
 }

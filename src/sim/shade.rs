@@ -32,8 +32,7 @@ pub fn shade(stage: &Stage<'_>, ray: &Ray, hit: &Hit, pixel: f32, known: Option<
             let table = &stage.scene.table;
             let lit = known.unwrap_or_else(|| stage.lit(p, n));
             let footprint = pixel * hit.t / ray.dir.z.abs().max(0.1).sqrt();
-            let finish =
-                Finish { albedo: table.texture.albedo(p.x, p.y, footprint), gloss: table.gloss, metal: false };
+            let finish = Finish { albedo: table.texture.albedo(p.x, p.y, footprint), gloss: table.gloss, metal: false };
             (glossy(stage, ray, p, n, &finish, lit), lit)
         }
         Surface::TableSide => {

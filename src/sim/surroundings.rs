@@ -56,15 +56,8 @@ const PLAINS: Palette = &[
 
 // A pattern is as likely as it is often in the list.
 const FLOORS: [Pattern; 5] = [Pattern::Wood, Pattern::Cloth, Pattern::Checks, Pattern::Noise, Pattern::Plain];
-const TOPS: [Pattern; 7] = [
-    Pattern::Wood,
-    Pattern::Wood,
-    Pattern::Cloth,
-    Pattern::Checks,
-    Pattern::Noise,
-    Pattern::Plain,
-    Pattern::Plain,
-];
+const TOPS: [Pattern; 7] =
+    [Pattern::Wood, Pattern::Wood, Pattern::Cloth, Pattern::Checks, Pattern::Noise, Pattern::Plain, Pattern::Plain];
 const WALLS: [Pattern; 8] = [
     Pattern::Plain,
     Pattern::Plain,
