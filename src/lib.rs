@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod golden;
 pub mod grounder;
+pub mod model;
 pub mod params;
 pub mod pipeline;
 pub mod ports;

@@ -36,6 +36,11 @@ impl Report {
         self.not_covered.push(what.to_string());
     }
 
+    /// True if there is a line for this stage of this case.
+    pub fn has(&self, case: &str, stage: &str) -> bool {
+        self.lines.iter().any(|(c, s, _)| c == case && s == stage)
+    }
+
     /// Lines that passed.
     pub fn passed(&self) -> usize {
         self.lines.len() - self.failed()

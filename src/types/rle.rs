@@ -166,8 +166,10 @@ impl Mask {
         if !any {
             return Self::default();
         }
-        let cut = |row: &[u8]| row[roi.x0 as usize..roi.x1 as usize].iter().map(|&p| if p == 0 { 0 } else { 255 }).collect();
-        let pixels = rows().skip(roi.y0 as usize).take(roi.height() as usize).flat_map(|row| -> Vec<u8> { cut(row) }).collect();
+        let cut =
+            |row: &[u8]| row[roi.x0 as usize..roi.x1 as usize].iter().map(|&p| if p == 0 { 0 } else { 255 }).collect();
+        let pixels =
+            rows().skip(roi.y0 as usize).take(roi.height() as usize).flat_map(|row| -> Vec<u8> { cut(row) }).collect();
         Self { roi, pixels }
     }
 }

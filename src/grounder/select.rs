@@ -1,0 +1,223 @@
+//! Select: what the grounding head says of its queries becomes regions of the image for each `<seg>` (model.md 7.5, 7.6).
+
+use tch::Kind;
+use tch::Tensor;
+
+use crate::model::config::MaskUpsampling;
+use crate::model::openseed::Prediction;
+use crate::types::Mask;
+use crate::types::PixelBox;
+
+/// Which queries are kept and how their masks grow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rule {
+    /// Queries scoring at or below this are dropped, [0, 1]; none: only the best one is kept (Q3).
+    pub threshold: Option<f32>,
+    /// At most this many, the best ones; none: all.
+    pub max_regions: Option<usize>,
+    /// Of two boxes that overlap more than this the better one stays [IoU]; 1: both, as in the official code (Q14).
+    pub nms_iou: f32,
+    /// How masks grow.
+    pub upsampling: MaskUpsampling,
+}
+
+/// One region of one `<seg>`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Region {
+    /// Query of the head.
+    pub query: usize,
+    /// Softmax over the queries, [0, 1]; uncalibrated.
+    pub score: f32,
+    /// The head's box, rounded outward, inside the image; empty when it lies in the padding.
+    pub bbox: PixelBox,
+    /// The head's mask.
+    pub mask: Mask,
+}
+
+/// Regions of every `<seg>` in an image of `(width, height)`, in the order of the queries. None may fit.
+///
+/// The official code gives an all-zero box then, which its callers drop; here the list is empty.
+pub fn select(head: &Prediction, rule: &Rule, image: (u32, u32)) -> Vec<Vec<Region>> {
+    let scores = scores(head);
+    let boxes = corners(&head.boxes.select(0, 0));
+    let region = |query: usize, score: f32| Region {
+        query,
+        score,
+        bbox: outward(on_image(boxes[query], image), image),
+        mask: head.masks.as_ref().map_or_else(Mask::default, |masks| {
+            let logits = masks.select(0, 0).select(0, query as i64);
+            tight(&mask_on_image(&logits, image, rule.upsampling), image)
+        }),
+    };
+    let regions = |scores: &Vec<f32>| {
+        let kept = kept(scores, &boxes, rule);
+        kept.into_iter().map(|query| region(query, scores[query])).collect()
+    };
+    scores.iter().map(regions).collect()
+}
+
+/// Softmax over the queries for every `<seg>` of the first batch item: `K` rows of `Q`.
+pub fn scores(head: &Prediction) -> Vec<Vec<f32>> {
+    let softmax = head.logits.select(0, 0).softmax(0, Kind::Float); // [Q, K]
+    rows(&softmax.transpose(0, 1))
+}
+
+/// Queries of one `<seg>` that `rule` keeps, in their order.
+pub fn kept(scores: &[f32], boxes: &[[f32; 4]], rule: &Rule) -> Vec<usize> {
+    let mut best_first: Vec<usize> = (0..scores.len()).collect();
+    best_first.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    match rule.threshold {
+        Some(threshold) => best_first.retain(|query| scores[*query] > threshold),
+        None => best_first.truncate(1),
+    }
+    let mut kept: Vec<usize> = Vec::new();
+    for query in best_first {
+        if kept.iter().all(|better| iou(boxes[*better], boxes[query]) <= rule.nms_iou) {
+            kept.push(query);
+        }
+    }
+    kept.truncate(rule.max_regions.unwrap_or(usize::MAX));
+    kept.sort_unstable();
+    kept
+}
+
+/// Boxes `[Q, 4]` (cx, cy, w, h) -> x0, y0, x1, y1, still in [0, 1] of the square and not limited to it (Q22).
+pub fn corners(boxes: &Tensor) -> Vec<[f32; 4]> {
+    let (centre, half) = (boxes.narrow(-1, 0, 2), boxes.narrow(-1, 2, 2) * 0.5);
+    let corners = Tensor::cat(&[&centre - &half, centre + half], -1);
+    rows(&corners).into_iter().map(|row| [row[0], row[1], row[2], row[3]]).collect()
+}
+
+/// A box in [0, 1] of the square -> pixels of the image. The square's side is the image's longer one.
+pub fn on_image(corners: [f32; 4], image: (u32, u32)) -> [f32; 4] {
+    corners.map(|corner| corner * image.0.max(image.1) as f32)
+}
+
+/// The whole pixels that a box touches, inside the image.
+pub fn outward([x0, y0, x1, y1]: [f32; 4], (width, height): (u32, u32)) -> PixelBox {
+    let inside = |at: f32, size: u32| at.clamp(0.0, size as f32) as u32;
+    PixelBox {
+        x0: inside(x0.floor(), width),
+        y0: inside(y0.floor(), height),
+        x1: inside(x1.ceil(), width),
+        y1: inside(y1.ceil(), height),
+    }
+}
+
+/// Mask logits `[q, q]` of the square -> `height * width` bytes of the image, 255 inside.
+pub fn mask_on_image(logits: &Tensor, (width, height): (u32, u32), upsampling: MaskUpsampling) -> Vec<u8> {
+    let side = width.max(height);
+    let inside = match upsampling {
+        MaskUpsampling::Nearest => {
+            let (rows, columns) = (nearest(logits.size()[0], side, height), nearest(logits.size()[1], side, width));
+            let at = |index: Vec<i64>| Tensor::from_slice(&index).to_device(logits.device());
+            logits.gt(0.0).index_select(0, &at(rows)).index_select(1, &at(columns))
+        }
+        MaskUpsampling::Bilinear => {
+            let size = [i64::from(side); 2];
+            let large = logits.unsqueeze(0).unsqueeze(0).upsample_bilinear2d(size, false, None, None);
+            large.gt(0.0).select(0, 0).select(0, 0).narrow(0, 0, height.into()).narrow(1, 0, width.into())
+        }
+    };
+    let bytes = (inside.to_kind(Kind::Uint8) * 255).contiguous().view([-1]).to_device(tch::Device::Cpu);
+    Vec::try_from(bytes).expect("a flat byte tensor on the CPU")
+}
+
+/// Source of each of the first `count` of `to` pixels among `from`, with libtorch's rounding in f32.
+fn nearest(from: i64, to: u32, count: u32) -> Vec<i64> {
+    let scale = from as f32 / to as f32;
+    (0..count).map(|at| ((at as f32 * scale).floor() as i64).min(from - 1)).collect()
+}
+
+/// The part of `pixels` (a whole image) that holds all pixels that are not 0.
+pub fn tight(pixels: &[u8], (width, height): (u32, u32)) -> Mask {
+    let mut roi = PixelBox { x0: width, y0: height, x1: 0, y1: 0 };
+    let rows = || (0..height).zip(pixels.chunks_exact(width as usize));
+    for (y, row) in rows() {
+        let (Some(first), Some(last)) = (row.iter().position(|p| *p != 0), row.iter().rposition(|p| *p != 0)) else {
+            continue;
+        };
+        roi.x0 = roi.x0.min(first as u32);
+        roi.x1 = roi.x1.max(last as u32 + 1);
+        roi.y0 = roi.y0.min(y);
+        roi.y1 = y + 1;
+    }
+    if roi.is_empty() {
+        return Mask::default();
+    }
+    let inside = rows().skip(roi.y0 as usize).take(roi.height() as usize);
+    let pixels = inside.flat_map(|(_, row)| &row[roi.x0 as usize..roi.x1 as usize]).copied().collect();
+    Mask { roi, pixels }
+}
+
+/// Intersection over union of two boxes given by their corners.
+fn iou(a: [f32; 4], b: [f32; 4]) -> f32 {
+    let overlap = |i: usize| (a[i + 2].min(b[i + 2]) - a[i].max(b[i])).max(0.0);
+    let area = |x: [f32; 4]| (x[2] - x[0]) * (x[3] - x[1]);
+    let intersection = overlap(0) * overlap(1);
+    let union = area(a) + area(b) - intersection;
+    if union > 0.0 { intersection / union } else { 0.0 }
+}
+
+fn rows(x: &Tensor) -> Vec<Vec<f32>> {
+    let x = x.to_kind(Kind::Float).to_device(tch::Device::Cpu).contiguous();
+    Vec::try_from(x).expect("a float tensor of two axes on the CPU")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFICIAL: Rule =
+        Rule { threshold: Some(0.1), max_regions: None, nms_iou: 1.0, upsampling: MaskUpsampling::Nearest };
+    const BOXES: [[f32; 4]; 4] =
+        [[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.9], [0.5, 0.5, 0.6, 0.6], [0.0, 0.0, 1.0, 1.0]];
+    const SCORES: [f32; 4] = [0.2, 0.3, 0.4, 0.1];
+
+    #[test]
+    fn scores_above_the_threshold_are_kept_in_the_order_of_the_queries() {
+        assert_eq!(kept(&SCORES, &BOXES, &OFFICIAL), [0, 1, 2]); // 0.1 is not above 0.1
+    }
+
+    #[test]
+    fn without_a_threshold_the_best_is_kept() {
+        assert_eq!(kept(&SCORES, &BOXES, &Rule { threshold: None, ..OFFICIAL }), [2]);
+    }
+
+    #[test]
+    fn of_overlapping_boxes_the_better_stays() {
+        assert_eq!(kept(&SCORES, &BOXES, &Rule { nms_iou: 0.8, ..OFFICIAL }), [1, 2]);
+        assert_eq!(kept(&SCORES, &BOXES, &Rule { nms_iou: 0.95, ..OFFICIAL }), [0, 1, 2]);
+    }
+
+    #[test]
+    fn the_limit_keeps_the_best() {
+        assert_eq!(kept(&SCORES, &BOXES, &Rule { max_regions: Some(2), ..OFFICIAL }), [1, 2]);
+    }
+
+    #[test]
+    fn boxes_are_rounded_outward_and_stay_inside() {
+        let image = (20, 10);
+        let of = |corners| outward(on_image(corners, image), image);
+        assert_eq!(of([0.11, 0.1, 0.52, 0.3]), PixelBox { x0: 2, y0: 2, x1: 11, y1: 6 });
+        assert_eq!(of([-0.3, -0.2, 1.4, 1.0]), PixelBox { x0: 0, y0: 0, x1: 20, y1: 10 });
+        assert!(of([0.1, 0.8, 0.4, 0.9]).is_empty()); // below the image, in the padding
+    }
+
+    #[test]
+    fn masks_grow_and_lose_the_padding() {
+        let logits = Tensor::from_slice(&[-1.0f32, 1.0, 1.0, 1.0]).view([2, 2]);
+        let nearest = mask_on_image(&logits, (4, 2), MaskUpsampling::Nearest);
+        assert_eq!(nearest, [0, 0, 255, 255, 0, 0, 255, 255]);
+        let bilinear = mask_on_image(&logits, (4, 2), MaskUpsampling::Bilinear);
+        assert_eq!(bilinear, [0, 0, 255, 255, 0, 255, 255, 255]);
+    }
+
+    #[test]
+    fn masks_are_cut_to_their_pixels() {
+        let mask = tight(&[0, 0, 0, 0, 0, 255, 0, 0, 255], (3, 3));
+        assert_eq!(mask.roi, PixelBox { x0: 2, y0: 1, x1: 3, y1: 3 });
+        assert_eq!(mask.pixels, [255, 255]);
+        assert_eq!(tight(&[0; 9], (3, 3)), Mask::default());
+    }
+}

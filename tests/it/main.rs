@@ -1,0 +1,3 @@
+//! Integration tests, in one binary so that libtorch is linked once.
+
+mod golden;
