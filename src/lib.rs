@@ -9,5 +9,6 @@ pub mod pipeline;
 pub mod ports;
 pub mod sim;
 pub mod telemetry;
+pub mod transport;
 pub mod types;
 pub mod wire;

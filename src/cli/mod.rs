@@ -7,19 +7,22 @@ use clap::Parser;
 use clap::Subcommand;
 
 pub mod ground;
+pub mod run;
 
 /// Grounds spoken words in camera images: LLaVA-Grounding on libtorch.
 #[derive(Debug, Parser)]
-#[command(name = "llava_grounding", version, arg_required_else_help = true)]
+#[command(name = "llava_grounding", version)]
 pub struct Cli {
-    /// What to do.
+    /// What to do; nothing: run the node.
     #[command(subcommand)]
-    pub task: Task,
+    pub task: Option<Task>,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Task {
+    /// Be the node on the ROS 2 graph (also without a subcommand): llava_grounding [run] --ros-args ...
+    Run(run::Args),
     /// Answer one prompt on one picture: the answer, a table, a JSON file and an annotated picture.
     Ground(ground::Args),
 }
@@ -33,7 +36,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Cli {
 
 /// Runs the subcommand.
 pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
-    match cli.task {
+    match cli.task.unwrap_or_else(|| Task::Run(run::Args::default())) {
+        Task::Run(args) => run::run(&args),
         Task::Ground(args) => ground::run(&args),
     }
 }

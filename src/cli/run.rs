@@ -1,0 +1,82 @@
+//! `run`: the node on a ROS 2 graph; also what the program does without a subcommand.
+
+use std::process::ExitCode;
+
+/// Arguments of `run`; all else is ROS's, after `--ros-args`.
+#[derive(Debug, Default, clap::Args)]
+pub struct Args {}
+
+/// Runs the node until SIGINT or SIGTERM.
+#[cfg(feature = "ros")]
+pub fn run(_: &Args) -> anyhow::Result<ExitCode> {
+    use crate::pipeline;
+    use crate::transport::ros;
+
+    let node = ros::open()?;
+    let settings =
+        pipeline::Settings { params: node.params.clone(), live: node.live.clone(), clock: node.clock.clone() };
+    let load = node::load(&node.params);
+    let ros::Edges { inputs, publish, end } = node.edges();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let stop = node::stopped()?;
+        anyhow::Ok(pipeline::run(inputs, publish, load, settings, stop).await?)
+    });
+    end.leave();
+    match ended {
+        Ok(ended) if ended.worker_is_busy => node::exit_now(),
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error),
+    }
+}
+
+/// This build has no node.
+#[cfg(not(feature = "ros"))]
+pub fn run(_: &Args) -> anyhow::Result<ExitCode> {
+    anyhow::bail!(
+        "this build has no ROS node; build it with `cargo build --features ros` (`./dev setup` provides ROS 2 where none \
+         is sourced), or use `ground` and `replay`, which need no ROS"
+    )
+}
+
+#[cfg(feature = "ros")]
+mod node {
+    use std::future::Future;
+    use std::process::ExitCode;
+
+    use tokio::signal::unix::SignalKind;
+    use tokio::signal::unix::signal;
+    use tracing::info;
+
+    use crate::params::Params;
+    use crate::params::Tunables;
+    use crate::pipeline::LoadError;
+    use crate::ports::ModelInfo;
+    use crate::types::*;
+
+    type Answerer = fn(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer;
+
+    /// What loads the model, on the inference thread.
+    pub fn load(_: &Params) -> impl FnOnce() -> Result<(ModelInfo, Answerer), LoadError> + Send + 'static {
+        || Err("the model is not part of this build yet".into())
+    }
+
+    /// Completes at SIGINT or SIGTERM.
+    pub fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            let which = tokio::select! {
+                _ = interrupt.recv() => "SIGINT",
+                _ = terminate.recv() => "SIGTERM",
+            };
+            info!("{which}: shutting down");
+        })
+    }
+
+    /// Ends the process although the inference thread is inside the model: no destructor may run under its feet.
+    #[allow(unsafe_code)]
+    pub fn exit_now() -> anyhow::Result<ExitCode> {
+        // SAFETY: everything is answered, published and logged; the process has nothing left to save.
+        unsafe { libc::_exit(0) }
+    }
+}

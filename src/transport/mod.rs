@@ -1,0 +1,4 @@
+//! Byte pipes between the node and the world. What each brings is [`crate::ports`]; only these folders name their carrier.
+
+#[cfg(feature = "ros")]
+pub mod ros;

@@ -1,0 +1,63 @@
+//! What each [`Event`] becomes on the graph. Pictures only while somebody listens.
+
+use r2r::PublisherUntyped;
+use serde::Serialize;
+use tracing::warn;
+
+use super::diagnostics::Diagnostics;
+use super::topics::Says;
+use crate::ports::Clock;
+use crate::ports::Event;
+use crate::types::Answer;
+use crate::types::Frame;
+use crate::wire::cdr;
+use crate::wire::convert;
+use crate::wire::msgs::Message;
+use crate::wire::msgs::StringMsg;
+
+/// The publishers of the node, and what they need to say.
+pub struct Publishers {
+    /// One per [`Says`] that events become.
+    pub topics: Vec<(Says, PublisherUntyped)>,
+    /// How [`crate::ports::Health`] is told.
+    pub diagnostics: Diagnostics,
+    /// The node's clock.
+    pub clock: Clock,
+}
+
+impl Publishers {
+    /// Publishes `event`.
+    pub fn publish(&self, event: &Event) {
+        match event {
+            Event::Text(text) => self.say(Says::Text, &StringMsg { data: text.clone() }),
+            Event::Answer { answer, frame } => {
+                self.say(Says::Answer, &convert::msg_from_answer(answer));
+                if let Some(frame) = frame {
+                    self.pictures(answer, frame);
+                }
+            }
+            Event::Health(health) => {
+                let message = self.diagnostics.message(health, (self.clock)());
+                self.say(Says::Diagnostics, &message);
+            }
+        }
+    }
+
+    fn pictures(&self, _answer: &Answer, _frame: &Frame) {}
+
+    fn publisher(&self, says: Says) -> Option<&PublisherUntyped> {
+        self.topics.iter().find(|(topic, _)| *topic == says).map(|(_, publisher)| publisher)
+    }
+
+    #[expect(dead_code)]
+    fn somebody_listens(&self, says: Says) -> bool {
+        self.publisher(says).is_some_and(|p| p.get_inter_process_subscription_count().is_ok_and(|count| count > 0))
+    }
+
+    fn say<T: Message + Serialize>(&self, says: Says, message: &T) {
+        let Some(publisher) = self.publisher(says) else { return };
+        if let Err(error) = publisher.publish_raw(&cdr::encode(message)) {
+            warn!("{} not published: {error}", T::TYPE);
+        }
+    }
+}

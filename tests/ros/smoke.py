@@ -1,0 +1,11 @@
+from graph import *
+p=Peer()
+a=p.ready()
+print(a.command_id,a.status,a.model,a.age_at_publish)
+p.command.publish(String(data='hello'))
+p.until(lambda: [x for x in p.answers if x.command=='hello'], 'spoken')
+p.check_all()
+print(p.get('timeout','cameras','nope'))
+print(p.set(timeout=3.0, queue_size=9, nms_iou=2.0))
+print([a.command_id for a in p.answers])
+p.close()
