@@ -11,4 +11,5 @@ pub mod sim;
 pub mod telemetry;
 pub mod transport;
 pub mod types;
+pub mod view;
 pub mod wire;

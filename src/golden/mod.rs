@@ -12,6 +12,7 @@ use tch::Kind;
 
 pub mod case;
 pub mod network;
+pub mod preproc;
 pub mod regions;
 pub mod report;
 mod text_rules;
@@ -49,6 +50,7 @@ pub fn run(folder: &Path, device: Device) -> Result<Report, GoldenError> {
             Err(error) => report.add(name, "case", Verdict::Failed(error.to_string())),
         }
     }
+    preproc::run(folder, &mut report);
     tokenizer::run(folder, &mut report);
     for name in names.iter().filter(|name| name.as_str() == "train_cases.safetensors") {
         report.not_covered(name);

@@ -2,6 +2,7 @@
 
 pub mod generate;
 pub mod mode;
+pub mod preprocess;
 pub mod prompt;
 pub mod resample;
 pub mod select;

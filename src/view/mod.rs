@@ -1,0 +1,9 @@
+//! What people look at: the annotated picture and the label image. Types in, pixels out.
+
+pub mod canvas;
+pub mod label_mask;
+pub mod labels;
+pub mod overlay;
+pub mod palette;
+pub mod strip;
+pub mod typeface;
