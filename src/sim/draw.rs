@@ -215,9 +215,9 @@ fn inside(view: &View, object: &Object) -> bool {
     })
 }
 
-/// True if nothing is hidden too far or too small; looked at with a quarter of the resolution.
+/// True if nothing is hidden too far or too small; looked at in a coarse picture.
 fn all_seen(scene: &Scene, view: &View) -> bool {
-    let coarse = layers(scene, &shrunk(view, 160));
+    let coarse = layers(scene, &shrunk(view, view.intrinsics.width.min(160)));
     visible_fractions(&coarse).iter().zip(&coarse.alone).all(|(&visible, alone)| {
         let area = alone.pixels as f32 / (coarse.width * coarse.height) as f32;
         visible >= LEAST_VISIBLE + 0.05 && area * visible >= LEAST_AREA
