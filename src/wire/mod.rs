@@ -6,6 +6,7 @@ pub mod commands;
 pub mod convert;
 pub mod cv_bridge;
 pub mod msgs;
+pub mod schema;
 
 use std::sync::Arc;
 

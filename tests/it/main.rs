@@ -1,3 +1,5 @@
 //! Integration tests, in one binary so that libtorch is linked once.
 
+mod filler;
 mod golden;
+mod wire;
