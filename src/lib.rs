@@ -5,6 +5,7 @@ pub mod golden;
 pub mod grounder;
 pub mod model;
 pub mod params;
+pub mod perceive;
 pub mod pipeline;
 pub mod ports;
 pub mod sim;

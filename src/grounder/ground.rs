@@ -1,0 +1,290 @@
+//! One answer: preprocess, prompt, embed, generate, head, postprocess, in this order.
+
+use tch::Kind;
+use tch::Tensor;
+use thiserror::Error;
+
+use super::Grounder;
+use super::generate::End;
+use super::generate::Limits;
+use super::generate::generate;
+use super::pointing;
+use super::pointing::PointingError;
+use super::preprocess;
+use super::preprocess::Letterbox;
+use super::prompt;
+use super::prompt::PromptError;
+use super::prompt::Turn;
+use super::select;
+use super::select::Region;
+use super::select::Rule;
+use super::stages::Stages;
+use super::stages::Times;
+use super::text::Reader;
+use super::text::Spoken;
+use crate::model::Masks;
+use crate::model::Objects;
+use crate::model::Prompts;
+use crate::model::config::MaskUpsampling;
+use crate::model::config::ObjectSlots;
+use crate::model::config::SegFeature;
+use crate::model::splice::splice;
+use crate::types::Flow;
+use crate::types::Mode;
+use crate::types::RgbImage;
+use crate::types::Step;
+use crate::types::VisualPrompt;
+
+/// Why there is no answer.
+#[derive(Debug, Error, PartialEq)]
+pub enum GroundError {
+    /// The words, or words and prompts that do not pair.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    /// A visual prompt.
+    #[error(transparent)]
+    Pointing(#[from] PointingError),
+    /// The listener wanted it so.
+    #[error("ended before it was answered")]
+    Aborted,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Not AUTO any more (see [`super::mode::decide`]); AUTO is taken as CHAT.
+    pub mode: Mode,
+    /// Expression or question, with `<obj>` slots or without.
+    pub text: &'a str,
+    /// What was pointed at, in the order of the slots.
+    pub prompts: &'a [VisualPrompt],
+    /// Width and height of the picture in which they were drawn [px]; none: the image's.
+    pub drawn_in: Option<(u32, u32)>,
+    /// Earlier turns, oldest first.
+    pub history: &'a [Turn],
+}
+
+/// How to answer; what is none is the model's own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// Length and temperature of the words.
+    pub limits: Limits,
+    /// Regions scoring at or below this are dropped, [0, 1].
+    pub threshold: Option<f32>,
+    /// At most this many regions per phrase; none: all.
+    pub max_regions: Option<usize>,
+    /// Overlap above which the better of two regions stays [IoU]; 1: both stay.
+    pub nms_iou: f32,
+    /// How masks grow to the image.
+    pub upsampling: Option<MaskUpsampling>,
+    /// REFER: take the region although the model says something else.
+    pub refer_force: bool,
+}
+
+/// What the model says of one image.
+#[derive(Debug)]
+pub struct Grounding {
+    /// The words, and the phrase of each `<seg>`.
+    pub spoken: Spoken,
+    /// Regions of each `<seg>`, in the same order.
+    pub regions: Vec<Vec<Region>>,
+    /// The object under each visual prompt.
+    pub pointed: Vec<Region>,
+    /// REFER: the model pointed, at once. Its words are empty then.
+    pub referred: bool,
+    /// Why the words end.
+    pub end: End,
+    /// Ids that were generated.
+    pub tokens: usize,
+    /// Time per stage [ms].
+    pub times: Times,
+}
+
+/// Objects under the visual prompts, and their features for the language model.
+struct Pointed {
+    regions: Vec<Region>,
+    /// `[P, D]`.
+    features: Tensor,
+}
+
+/// What was said.
+struct Said {
+    spoken: Spoken,
+    /// `[1, K, D]`.
+    seg_features: Option<Tensor>,
+    referred: bool,
+    end: End,
+    tokens: usize,
+}
+
+impl Grounder {
+    /// Answers one request. `watch` is consulted before every stage and after every token; the growing text is told
+    /// for CHAT and DESCRIBE, beginning with an empty one. [`Flow::Finish`]: what was said so far is grounded.
+    pub fn ground(
+        &self,
+        image: &RgbImage,
+        request: &Request,
+        options: &Options,
+        watch: &mut dyn FnMut(Step) -> Flow,
+    ) -> Result<Grounding, GroundError> {
+        let _no_grad = tch::no_grad_guard();
+        let device = self.model.device();
+        let mut stages = Stages::new(watch, device);
+        let config = &self.model.config;
+
+        begin(&mut stages, "preprocess")?;
+        let clip = preprocess::clip_input(image, config);
+        let side = config.default_image_size as u32;
+        let (head, letterbox) = preprocess::head_input(image, side, config.pixel_mean, config.pixel_std);
+        let (head, prompt) = (head.to_device(device), self.prompt(request)?);
+
+        let pointed = match request.prompts {
+            [] => None,
+            prompts => {
+                let places = pointing::places(prompts, &letterbox, request.drawn_in)?;
+                begin(&mut stages, "prompt")?;
+                Some(self.point(&head, &places, &letterbox))
+            }
+        };
+        begin(&mut stages, "embed")?;
+        let embedded = self.embed(&clip, &prompt, pointed.as_ref());
+
+        begin(&mut stages, "generate")?;
+        let said = if stages.finished() { silence() } else { self.speak(&embedded, request, options, &mut stages)? };
+
+        let mut regions = vec![Vec::new(); said.spoken.mentions.len()];
+        // REFER that was answered in words points at nothing.
+        let points = said.referred || request.mode != Mode::Refer;
+        if let Some(features) = said.seg_features.as_ref().filter(|_| points) {
+            begin(&mut stages, "head")?;
+            let output = self.model.head(&head, features);
+            begin(&mut stages, "postprocess")?;
+            regions = select::select(&output.last, &self.rule(options), letterbox.image);
+        }
+        let pointed = pointed.map_or(Vec::new(), |pointed| pointed.regions);
+        let Said { spoken, referred, end, tokens, .. } = said;
+        Ok(Grounding { spoken, regions, pointed, referred, end, tokens, times: stages.into_times() })
+    }
+
+    /// The prompt in ids; refused when it is longer than the model's positions.
+    pub fn prompt(&self, request: &Request) -> Result<prompt::Prompt, PromptError> {
+        let config = &self.model.config;
+        let question = prompt::question(request.mode, request.text, request.prompts.len())?;
+        let prompt = prompt::build(&self.tokenizer, request.history, &question, config.history_eos)?;
+        let found = prompt.before.len() + config.clip.tokens() as usize + prompt.after.len();
+        let limit = config.llm.max_position_embeddings as usize;
+        if found > limit { Err(PromptError::TooLong { found, limit }) } else { Ok(prompt) }
+    }
+
+    /// `head`: `[1, 3, S, S]`. Several prompts do not see each other (Q12).
+    fn point(&self, head: &Tensor, places: &[pointing::Place], letterbox: &Letterbox) -> Pointed {
+        let numbers: Vec<f32> = places.iter().flat_map(|place| place.centre_size.map(|v| v as f32)).collect();
+        let kinds: Vec<i64> = places.iter().map(|place| i64::from(place.is_box)).collect();
+        let count = places.len() as i64;
+        let boxes = Tensor::from_slice(&numbers).view([1, count, 4]).to_device(head.device());
+        let kinds = Tensor::from_slice(&kinds).view([1, count]).to_device(head.device());
+        let features = self.model.semsam.encode(head);
+        let prompts = Prompts { boxes: &boxes, kinds: &kinds, attend: places.len() == 1 };
+        let output = self.model.semsam.encode_prompts(&features, &prompts, Masks::Last);
+        let corners = select::corners(&output.prompt_boxes().select(0, 0));
+        let masks = output.prompt_masks();
+        let regions = (0..places.len()).map(|i| Region {
+            query: i,
+            score: (output.prompt_ious().double_value(&[0, i as i64]) as f32).clamp(0.0, 1.0),
+            bbox: select::outward(select::on_image(corners[i], letterbox.image), letterbox.image),
+            mask: masks.as_ref().map_or_else(Default::default, |masks| {
+                let logits = masks.select(0, 0).select(0, i as i64);
+                // The official code interpolates these logits, whatever it does with the other masks.
+                let pixels = select::mask_on_image(&logits, letterbox.image, MaskUpsampling::Bilinear);
+                select::tight(&pixels, letterbox.image)
+            }),
+        });
+        Pointed { regions: regions.collect(), features: output.embedding.select(0, 0) }
+    }
+
+    /// `[1, T, D]`. Each prompt fills its own slot: there are as many, so the official rule (Q8) is met for one.
+    fn embed(&self, clip: &Tensor, prompt: &prompt::Prompt, pointed: Option<&Pointed>) -> Tensor {
+        let image = self.model.image_tokens(clip);
+        let (before, after) = (self.model.embed_ids(&prompt.before), self.model.embed_ids(&prompt.after));
+        let objects = pointed.map(|pointed| Objects { features: &pointed.features, slots: &prompt.slots });
+        splice(&before, &image, &after, objects.as_ref(), ObjectSlots::InOrder)
+    }
+
+    /// The words after the prompt `[1, T, D]`.
+    fn speak(
+        &self,
+        prompt: &Tensor,
+        request: &Request,
+        options: &Options,
+        stages: &mut Stages,
+    ) -> Result<Said, GroundError> {
+        let refers = request.mode == Mode::Refer;
+        if refers && options.refer_force {
+            return Ok(self.forced(prompt));
+        }
+        let mut limits = options.limits;
+        limits.max_new_tokens = limits.max_new_tokens.min(self.model.config.max_new_tokens);
+        let mut reader = Reader::new(&self.tokenizer);
+        if !refers {
+            asked(stages.tell(Step::Text("")))?;
+        }
+        let seg = self.tokenizer.ids().seg;
+        let mut referred = false;
+        let generated = generate(&self.model, prompt, &limits, |token| {
+            token.ids.last().into_iter().for_each(|id| reader.push(*id));
+            referred = refers && token.ids == [seg];
+            let step = if refers { Step::Stage("generate") } else { Step::Text(reader.text()) };
+            match stages.tell(step) {
+                Flow::Continue if referred => Flow::Finish,
+                flow => flow,
+            }
+        });
+        match generated.end {
+            End::Aborted => Err(GroundError::Aborted),
+            end => Ok(Said {
+                spoken: reader.finish(),
+                seg_features: generated.seg_features,
+                referred,
+                end: if referred { End::Said } else { end },
+                tokens: generated.ids.len(),
+            }),
+        }
+    }
+
+    /// As if the model had said `<seg>` first.
+    fn forced(&self, prompt: &Tensor) -> Said {
+        let input = match self.model.config.seg_feature {
+            SegFeature::Predict => prompt.shallow_clone(),
+            SegFeature::Itself => {
+                Tensor::cat(&[prompt.shallow_clone(), self.model.embed_ids(&[self.tokenizer.ids().seg])], 1)
+            }
+        };
+        let hidden = self.model.llama.forward(&input, None);
+        let last = hidden.narrow(1, hidden.size()[1] - 1, 1).to_kind(Kind::Float);
+        let spoken = super::text::read(&self.tokenizer, &[self.tokenizer.ids().seg]);
+        Said { spoken, seg_features: Some(last), referred: true, end: End::Said, tokens: 0 }
+    }
+
+    fn rule(&self, options: &Options) -> Rule {
+        let config = &self.model.config;
+        Rule {
+            threshold: options.threshold.or(config.matching_threshold),
+            max_regions: options.max_regions,
+            nms_iou: options.nms_iou,
+            upsampling: options.upsampling.unwrap_or(config.mask_upsampling),
+        }
+    }
+}
+
+/// The time was over before the first word.
+fn silence() -> Said {
+    Said { spoken: Spoken::default(), seg_features: None, referred: false, end: End::Finished, tokens: 0 }
+}
+
+fn begin(stages: &mut Stages, stage: &'static str) -> Result<(), GroundError> {
+    asked(stages.begin(stage))
+}
+
+fn asked(flow: Flow) -> Result<(), GroundError> {
+    if flow == Flow::Abort { Err(GroundError::Aborted) } else { Ok(()) }
+}
