@@ -10,6 +10,7 @@ pub mod pipeline;
 pub mod ports;
 pub mod sim;
 pub mod telemetry;
+pub mod train;
 pub mod transport;
 pub mod types;
 pub mod view;

@@ -109,6 +109,11 @@ impl Case {
         self.tensors.keys().any(|name| name.starts_with(start))
     }
 
+    /// All names that start so.
+    pub fn names(&self, start: &str) -> Vec<String> {
+        self.tensors.keys().filter(|name| name.starts_with(start)).cloned().collect()
+    }
+
     /// Names that nothing has read or compared.
     pub fn untouched(&self) -> Vec<String> {
         let compared = self.compared.borrow();

@@ -17,6 +17,7 @@ pub mod regions;
 pub mod report;
 mod text_rules;
 pub mod tokenizer;
+pub mod train;
 
 pub use case::GoldenError;
 pub use report::Report;
@@ -52,8 +53,11 @@ pub fn run(folder: &Path, device: Device) -> Result<Report, GoldenError> {
     }
     preproc::run(folder, &mut report);
     tokenizer::run(folder, &mut report);
-    for name in names.iter().filter(|name| name.as_str() == "train_cases.safetensors") {
-        report.not_covered(name);
+    for file in names.iter().filter(|name| name.ends_with("train_cases.safetensors")) {
+        match Case::open(&folder.join(file), "train") {
+            Ok(case) => train::run(&model, &case, &mut report),
+            Err(error) => report.add("train", "case", Verdict::Failed(error.to_string())),
+        }
     }
     println!("{report}");
     Ok(report)

@@ -131,7 +131,7 @@ impl OpenSeed {
         let chosen = predict(&norm(&two_stage.queries), two_stage.boxes.sigmoid(), all);
         let mut predictions = vec![predict(&norm(&queries), decoded.references[0].shallow_clone(), all)];
         for (i, state) in decoded.states.iter().enumerate() {
-            let boxes = self.decoder.boxes(state, &decoded.references[i].detach());
+            let boxes = self.decoder.boxes(state, &decoded.references[i]);
             // The official code norms a second time for logits and masks, not for boxes (model.md Q5).
             predictions.push(predict(&norm(state), boxes, all || i + 1 == decoded.states.len()));
         }

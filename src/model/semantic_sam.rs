@@ -116,17 +116,16 @@ impl SemanticSam {
         let levels = Levels::new(image.multi_scale.iter().rev()); // coarsest first
         let (queries, boxes) = self.queries(prompts);
         let candidates = self.mask_tokens.size()[0];
-        let apart = (!prompts.attend).then(|| block_diagonal(prompts.boxes.size()[1], candidates, &queries));
+        let apart = (!prompts.attend).then(|| self.apart(prompts.boxes.size()[1]));
         let decoded = self.decoder.forward(&queries, &boxes, &levels, apart.as_ref());
         let count = decoded.states.len();
         let mut predictions = Vec::new();
         let mut features = queries.shallow_clone();
         for (i, state) in decoded.states.iter().enumerate() {
             features = self.decoder.norm.forward(state); // a second time, here for the boxes too (model.md 8.3)
-            let reference = decoded.references[i].detach();
             let with_masks = masks == Masks::All || i + 1 == count;
             predictions.push(PromptPrediction {
-                boxes: self.decoder.boxes(&features, &reference),
+                boxes: self.decoder.boxes(&features, &decoded.references[i]),
                 ious: self.iou_prediction_head.forward(&features).view([features.size()[0], -1, candidates]),
                 masks: with_masks.then(|| self.decoder.masks(&features, &image.mask_features)),
             });
@@ -134,6 +133,14 @@ impl SemanticSam {
         let embedding = self.obj_projector.forward(&features.slice(1, 0, None, candidates));
         let last = predictions.pop().expect("the decoder has layers");
         PromptOutput { embedding, last, earlier: predictions, features, queries, boxes, decoded, candidates }
+    }
+
+    /// `[P M, P M]`: true among the candidates of one prompt.
+    pub fn apart(&self, prompts: i64) -> Tensor {
+        let candidates = self.mask_tokens.size()[0];
+        let all = Tensor::arange(prompts * candidates, (Kind::Int64, self.mask_tokens.device()));
+        let of = all.divide_scalar_mode(candidates, "floor");
+        of.unsqueeze(0).eq_tensor(&of.unsqueeze(1))
     }
 
     /// Content `[B, P M, C]` and boxes before the sigmoid `[B, P M, 4]`, prompt after prompt.
@@ -145,10 +152,4 @@ impl SemanticSam {
         let places = inverse_sigmoid(prompts.boxes).unsqueeze(2).expand([b, count, candidates, 4], false);
         (content.view([b, count * candidates, width]), places.reshape([b, count * candidates, 4]))
     }
-}
-
-/// `[P M, P M]`: true among the candidates of one prompt.
-fn block_diagonal(prompts: i64, candidates: i64, like: &Tensor) -> Tensor {
-    let of = Tensor::arange(prompts * candidates, (Kind::Int64, like.device())).divide_scalar_mode(candidates, "floor");
-    of.unsqueeze(0).eq_tensor(&of.unsqueeze(1))
 }
