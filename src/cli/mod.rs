@@ -8,6 +8,7 @@ use clap::Subcommand;
 
 pub mod ground;
 pub mod run;
+pub mod simulate;
 
 /// Grounds spoken words in camera images: LLaVA-Grounding on libtorch.
 #[derive(Debug, Parser)]
@@ -25,6 +26,8 @@ pub enum Task {
     Run(run::Args),
     /// Answer one prompt on one picture: the answer, a table, a JSON file and an annotated picture.
     Ground(ground::Args),
+    /// Make tabletop scenes with exact truth: pictures and JSON, or a bag.
+    Simulate(simulate::Args),
 }
 
 /// Reads the arguments; wrong ones end the program with a message and code 2, as clap does.
@@ -39,6 +42,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.task.unwrap_or_else(|| Task::Run(run::Args::default())) {
         Task::Run(args) => run::run(&args),
         Task::Ground(args) => ground::run(&args),
+        Task::Simulate(args) => simulate::run(&args),
     }
 }
 

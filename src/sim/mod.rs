@@ -2,8 +2,9 @@
 //!
 //! In the order of making one: [`shapes`] and [`texture`] say what things look like, [`draw`] puts them on a table
 //! before a camera, [`motion`] moves them, [`render`] looks, [`noise`] is the sensor, [`truth`] says what was there;
-//! [`graph`] knows who stands where, [`words`] names it, and [`talk`] is what people say and should hear.
+//! [`graph`] knows who stands where, [`words`] names it, and [`talk`] is what people say and should hear; [`asked`] writes it down.
 
+pub mod asked;
 pub mod camera;
 pub mod cast;
 pub mod draw;

@@ -55,6 +55,8 @@ pub struct ObjectTruth {
     pub map_from_object: Pose,
     /// Middle of its bounds in the optical frame [m].
     pub optical_position: [f64; 3],
+    /// Mean of its visible surface in the optical frame [m]; absent when nothing is seen of it.
+    pub optical_surface: Option<[f64; 3]>,
     /// Full bounds along its own axes [m].
     pub extent: [f64; 3],
     /// Bounds of the pixels that it would cover alone, inside the image; absent when it is outside.
@@ -122,6 +124,7 @@ pub fn objects(scene: &Scene, view: &View, layers: &Layers) -> Vec<ObjectTruth> 
             held_out: HELD_OUT.contains(&(object.color, object.shape)),
             map_from_object: Pose::from(&object.map_from_object),
             optical_position: [position.x, position.y, position.z],
+            optical_surface: surface(view, layers, id, mask.roi),
             extent: (object.half_extents() * 2.0).into(),
             amodal_box: (alone.pixels > 0).then_some(alone.bounds),
             visible_box: (!mask.roi.is_empty()).then_some(corners(mask.roi)),
@@ -136,6 +139,19 @@ pub fn objects(scene: &Scene, view: &View, layers: &Layers) -> Vec<ObjectTruth> 
 pub fn mask(layers: &Layers, id: usize) -> Mask {
     let own: Vec<u8> = layers.labels.iter().map(|&label| if usize::from(label) == id + 1 { 255 } else { 0 }).collect();
     Mask::cut(&own, layers.width, layers.height)
+}
+
+/// Mean of the surface points that the pixels of `roi` with this object's label see.
+fn surface(view: &View, layers: &Layers, id: usize, roi: PixelBox) -> Option<[f64; 3]> {
+    let (mut sum, mut count) = (nalgebra::Vector3::zeros(), 0u32);
+    for (x, y) in (roi.y0..roi.y1).flat_map(|y| (roi.x0..roi.x1).map(move |x| (x, y))) {
+        let i = (y * layers.width + x) as usize;
+        if usize::from(layers.labels[i]) == id + 1 {
+            sum += view.unproject(f64::from(x), f64::from(y), f64::from(layers.depth[i])).coords;
+            count += 1;
+        }
+    }
+    (count > 0).then(|| (sum / f64::from(count)).into())
 }
 
 fn corners(b: PixelBox) -> [u32; 4] {
@@ -153,5 +169,12 @@ impl From<&Isometry3<f64>> for Pose {
     fn from(pose: &Isometry3<f64>) -> Self {
         let q = pose.rotation.coords;
         Self { position: pose.translation.vector.into(), orientation: [q.x, q.y, q.z, q.w] }
+    }
+}
+
+impl ObjectTruth {
+    /// "small red mug".
+    pub fn name(&self) -> String {
+        super::words::Noun { size: Some(self.size), color: Some(self.color), shape: Some(self.shape) }.plain()
     }
 }

@@ -1,0 +1,120 @@
+//! Scenes as files: colour and depth as PNG, truth as JSON, and one sheet to look at.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use image::ImageBuffer;
+use image::Luma;
+use serde::Serialize;
+
+use super::script::Script;
+use super::script::TOPICS;
+use crate::sim::asked::Asked;
+use crate::sim::asked::StampText;
+use crate::sim::truth::FrameTruth;
+use crate::sim::truth::Shot;
+use crate::types::RgbImage;
+
+/// Scenes on the sheet, and how many stand in a row.
+const SHEET: (usize, u32) = (16, 4);
+
+/// Writes scenes into a folder.
+pub struct Pictures {
+    folder: PathBuf,
+    sheet: Vec<RgbImage>,
+}
+
+/// A frame of a scene's JSON; files beside it.
+#[derive(Debug, Serialize)]
+struct FrameFile<'a> {
+    stamp: StampText,
+    /// 8-bit RGB.
+    color: String,
+    /// 16-bit millimetres as the sensor says, 0: not measured.
+    depth: String,
+    /// 16-bit millimetres without noise and holes.
+    depth_exact: String,
+    #[serde(flatten)]
+    truth: &'a FrameTruth,
+    asked: &'a [Asked],
+}
+
+impl Pictures {
+    /// Pictures in `folder`, which is there.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf(), sheet: Vec::new() }
+    }
+
+    /// Writes all frames of a scene, each with its own JSON; gives what is asked about them.
+    pub fn write(&mut self, script: &Script) -> anyhow::Result<Vec<Asked>> {
+        let mut all = Vec::new();
+        for k in 0..script.frames() {
+            let (scene, shot) = script.shoot(k);
+            let name = if script.frames() == 1 {
+                format!("{:06}", script.index)
+            } else {
+                format!("{:06}_{k:03}", script.index)
+            };
+            let mut asked = script.ask(k, &scene, &shot, &TOPICS);
+            asked.iter_mut().for_each(|asked| asked.image = Some(format!("{name}.png")));
+            self.write_frame(&name, script, k, &shot, &asked)?;
+            if k == 0 && self.sheet.len() < SHEET.0 {
+                self.sheet.push(shot.image);
+            }
+            all.append(&mut asked);
+        }
+        Ok(all)
+    }
+
+    fn write_frame(&self, name: &str, script: &Script, k: u32, shot: &Shot, asked: &[Asked]) -> anyhow::Result<()> {
+        let stamp = script.stamp(k);
+        let frame = FrameFile {
+            stamp: StampText { sec: stamp.sec, nanosec: stamp.nanosec },
+            color: format!("{name}.png"),
+            depth: format!("{name}_depth.png"),
+            depth_exact: format!("{name}_depth_exact.png"),
+            truth: &shot.truth,
+            asked,
+        };
+        let (w, h) = (shot.image.width, shot.image.height);
+        save_rgb(&self.folder.join(&frame.color), &shot.image)?;
+        save_depth(&self.folder.join(&frame.depth), w, h, shot.depth_mm.clone())?;
+        let exact = shot.layers.depth.iter().map(|z| (z * 1000.0).round().clamp(0.0, 65535.0) as u16).collect();
+        save_depth(&self.folder.join(&frame.depth_exact), w, h, exact)?;
+        let path = self.folder.join(format!("{name}.json"));
+        let file = File::create(&path).with_context(|| format!("writing {}", path.display()))?;
+        serde_json::to_writer_pretty(BufWriter::new(file), &frame)
+            .with_context(|| format!("writing {}", path.display()))
+    }
+
+    /// Writes the sheet: the first frames of the first scenes.
+    pub fn finish(self) -> anyhow::Result<()> {
+        let Some(first) = self.sheet.first() else { return Ok(()) };
+        let columns = SHEET.1.min(self.sheet.len() as u32);
+        let (w, h) = (first.width, first.height);
+        let rows = (self.sheet.len() as u32).div_ceil(columns);
+        let mut sheet = image::RgbImage::from_pixel(w * columns, h * rows, image::Rgb([255; 3]));
+        for (i, picture) in self.sheet.iter().enumerate() {
+            let (x, y) = (i as u32 % columns * w, i as u32 / columns * h);
+            for (j, rgb) in picture.data.chunks_exact(3).enumerate() {
+                sheet.put_pixel(x + j as u32 % w, y + j as u32 / w, image::Rgb([rgb[0], rgb[1], rgb[2]]));
+            }
+        }
+        let path = self.folder.join("sheet.png");
+        sheet.save(&path).with_context(|| format!("writing {}", path.display()))
+    }
+}
+
+fn save_rgb(path: &Path, picture: &RgbImage) -> anyhow::Result<()> {
+    image::save_buffer(path, &picture.data, picture.width, picture.height, image::ExtendedColorType::Rgb8)
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+fn save_depth(path: &Path, width: u32, height: u32, millimetres: Vec<u16>) -> anyhow::Result<()> {
+    let buffer: ImageBuffer<Luma<u16>, _> =
+        ImageBuffer::from_raw(width, height, millimetres).context("a depth image has one value a pixel")?;
+    buffer.save(path).with_context(|| format!("writing {}", path.display()))
+}
