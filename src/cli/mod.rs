@@ -6,7 +6,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::Subcommand;
 
+mod answer_json;
 pub mod ground;
+pub mod picture;
+pub mod pointers;
 pub mod run;
 pub mod simulate;
 

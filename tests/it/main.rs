@@ -2,4 +2,6 @@
 
 mod filler;
 mod golden;
+mod ground;
+mod perceive;
 mod wire;
