@@ -7,11 +7,13 @@ use clap::Parser;
 use clap::Subcommand;
 
 mod answer_json;
+pub mod golden;
 pub mod ground;
 pub mod picture;
 pub mod pointers;
 pub mod run;
 pub mod simulate;
+pub mod weights;
 
 /// Grounds spoken words in camera images: LLaVA-Grounding on libtorch.
 #[derive(Debug, Parser)]
@@ -31,6 +33,10 @@ pub enum Task {
     Ground(ground::Args),
     /// Make tabletop scenes with exact truth: pictures and JSON, or a bag.
     Simulate(simulate::Args),
+    /// Compare with reference outputs of the official code.
+    Golden(golden::Args),
+    /// Look into files of weights.
+    Weights(weights::Args),
 }
 
 /// Reads the arguments; wrong ones end the program with a message and code 2, as clap does.
@@ -46,6 +52,8 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Task::Run(args) => run::run(&args),
         Task::Ground(args) => ground::run(&args),
         Task::Simulate(args) => simulate::run(&args),
+        Task::Golden(args) => golden::run(&args),
+        Task::Weights(args) => weights::run(&args),
     }
 }
 

@@ -14,6 +14,7 @@ use super::report::Verdict;
 use crate::grounder::generate::Generated;
 use crate::grounder::generate::Limits;
 use crate::grounder::generate::generate;
+use crate::grounder::preprocess;
 use crate::model::HeadOutput;
 use crate::model::LlavaGrounding;
 use crate::model::Masks;
@@ -25,6 +26,7 @@ use crate::model::mask_dino::decoder::Decoded;
 use crate::model::mask_dino::pixel_decoder::PixelFeatures;
 use crate::model::splice;
 use crate::types::Flow;
+use crate::types::RgbImage;
 
 /// Runs a case from its pixels to its regions. A case that cannot even start is a failed line.
 pub fn run(model: &LlavaGrounding, case: &Case, report: &mut Report) {
@@ -38,13 +40,13 @@ pub fn run(model: &LlavaGrounding, case: &Case, report: &mut Report) {
 }
 
 fn walk(model: &LlavaGrounding, case: &Case, report: &mut Report) -> Result<(), String> {
-    let clip_input = input(case, "pre.clip_pixel_values")?.unsqueeze(0);
-    let head_input = normalised(model, &input(case, "pre.seg_image_u8_chw")?);
+    let (clip_input, head_input) = preprocess(model, case, report)?;
     let objects = prompts(model, case, &head_input, report)?;
     let embeds = language(model, case, &clip_input, objects.as_ref(), report)?;
     let generated = words(model, case, &embeds, report);
     let Some(seg_features) = &generated.seg_features else {
         let none = !case.has("openseed.") && !case.has("seg_tokens");
+        case.input("in.matching_threshold"); // there is nothing to match
         Stage::new(case, "no <seg>").require(none, || "we found no <seg>, the case has some".into()).report(report);
         return Ok(());
     };
@@ -60,11 +62,24 @@ fn input(case: &Case, name: &str) -> Result<Tensor, String> {
     case.input(name).map(Tensor::shallow_clone).ok_or_else(|| format!("the case has no {name}"))
 }
 
-/// Bytes `[3, S, S]` -> what the heads see, `[1, 3, S, S]`.
-fn normalised(model: &LlavaGrounding, bytes: &Tensor) -> Tensor {
-    let column = |values: [f64; 3]| Tensor::from_slice(&values).to_kind(Kind::Float).view([3, 1, 1]);
-    let (mean, std) = (column(model.config.pixel_mean), column(model.config.pixel_std));
-    ((bytes.to_kind(Kind::Float) - mean) / std).unsqueeze(0).to_device(model.device())
+/// Pixels for the tower and for the heads, from the case's own picture.
+fn preprocess(model: &LlavaGrounding, case: &Case, report: &mut Report) -> Result<(Tensor, Tensor), String> {
+    let (rgb, side) = (input(case, "in.image_rgb")?, input(case, "in.image_size")?.int64_value(&[]));
+    let (height, width, _) = rgb.size3().map_err(|e| e.to_string())?;
+    let data = Vec::try_from(rgb.view([-1])).map_err(|e: tch::TchError| e.to_string())?;
+    let image = RgbImage { width: width as u32, height: height as u32, data };
+    let clip = preprocess::clip_input(&image, &model.config);
+    let (bytes, letterbox) = preprocess::head_square(&image, side as u32);
+    let (heads, _) = preprocess::head_input(&image, side as u32, model.config.pixel_mean, model.config.pixel_std);
+    let square = Tensor::from_slice(&bytes).view([side, side, 3]).permute([2, 0, 1]);
+    let padding = Tensor::ones([side, side], (Kind::Uint8, tch::Device::Cpu));
+    let _ = padding.narrow(0, 0, letterbox.scaled.1.into()).narrow(1, 0, letterbox.scaled.0.into()).zero_();
+    Stage::new(case, "preprocess")
+        .check("pre.clip_pixel_values", &clip.select(0, 0), Near::Exact)
+        .check("pre.seg_image_u8_chw", &square, Near::Exact)
+        .check("pre.padding_mask", &padding, Near::Exact)
+        .report(report);
+    Ok((clip, heads.to_device(model.device())))
 }
 
 /// Embedding of the visual prompts, `[P, D]`; none without prompts.

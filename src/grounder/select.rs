@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn masks_grow_and_lose_the_padding() {
-        let logits = Tensor::from_slice(&[-1.0f32, 1.0, 1.0, 1.0]).view([2, 2]);
+        let logits = Tensor::from_slice(&[-1.0f32, 3.0, 1.0, 1.0]).view([2, 2]);
         let nearest = mask_on_image(&logits, (4, 2), MaskUpsampling::Nearest);
         assert_eq!(nearest, [0, 0, 255, 255, 0, 0, 255, 255]);
         let bilinear = mask_on_image(&logits, (4, 2), MaskUpsampling::Bilinear);

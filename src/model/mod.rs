@@ -40,6 +40,7 @@ pub use semantic_sam::Prompts;
 pub use splice::Objects;
 
 use weights::Known;
+use weights::WeightsError;
 
 /// Why a model cannot be loaded.
 #[derive(Debug, Error)]
@@ -86,8 +87,8 @@ impl LlavaGrounding {
         let config = Config::read(&folder.join("config.json"))?;
         match (weights::weight_files(folder), config.random_seed) {
             (Ok(files), _) => Self::with_weights(config, &files, device, language),
-            (Err(_), Some(seed)) => Ok(Self::random(config, seed, device, language)),
-            (Err(error), None) => Err(error.into()),
+            (Err(WeightsError::None { .. }), Some(seed)) => Ok(Self::random(config, seed, device, language)),
+            (Err(error), _) => Err(error.into()),
         }
     }
 

@@ -7,6 +7,7 @@ use tch::Device;
 
 /// Stages that cases of each kind must show: a line that is missing is as bad as one that failed.
 const TEXT: &[&str] = &[
+    "preprocess",
     "clip_features",
     "mm_projector_out",
     "inputs_embeds",

@@ -4,4 +4,5 @@ mod filler;
 mod golden;
 mod ground;
 mod perceive;
+mod model;
 mod wire;

@@ -74,17 +74,22 @@ impl Mismatch {
     pub fn is_empty(&self) -> bool {
         self == &Self::default()
     }
-}
 
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let groups = [
+    /// What is wrong, and with which names.
+    pub fn groups(&self) -> [(&'static str, &[String]); 5] {
+        [
             ("missing", &self.missing),
             ("unused", &self.unused),
             ("of another shape", &self.shapes),
             ("of a kind that is not f32, f16 or bf16", &self.kinds),
             ("unequal", &self.unequal),
-        ];
+        ]
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let groups = self.groups();
         let told = groups.iter().filter(|(_, names)| !names.is_empty());
         let told: Vec<_> = told.map(|(what, names)| format!("{} {what}: {}", names.len(), names.join(", "))).collect();
         f.write_str(&told.join("; "))

@@ -1,6 +1,7 @@
 //! Strict weight loading: safetensors files, mapped into memory, against the parameters of a model. A name that is
 //! missing, unknown or has another shape is an error, and all of them are reported together, before anything is copied.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -33,7 +34,7 @@ pub fn load(stores: &[&VarStore], files: &[PathBuf], known: &Known) -> Result<()
     let plan = Plan::new(&parameters, &mapped, known)?;
     plan.check()?;
     let mut unequal = Vec::new();
-    let mut filled = std::collections::BTreeSet::new();
+    let mut filled = BTreeMap::new(); // parameter -> the name that filled it
     for (map, rows) in mapped.iter().zip(&plan.files) {
         let tensors = map.tensors()?;
         for row in rows {
@@ -43,10 +44,15 @@ pub fn load(stores: &[&VarStore], files: &[PathBuf], known: &Known) -> Result<()
             let shape: Vec<i64> = row.shape.clone();
             let value = Tensor::f_from_data_size(view.data(), &shape, kind)?;
             let mut parameter = parameters.get(target).shallow_clone();
-            if filled.insert(target.to_string()) {
-                parameter.f_copy_(&value)?;
-            } else if parameter != value.to_device(parameter.device()).to_kind(parameter.kind()) {
-                unequal.push(format!("{} and another name of {target}", row.name));
+            match filled.get(target) {
+                None => {
+                    parameter.f_copy_(&value)?;
+                    filled.insert(target.to_string(), row.name.clone());
+                }
+                Some(first) if parameter != value.to_device(parameter.device()).to_kind(parameter.kind()) => {
+                    unequal.push(format!("{} and {first}", row.name));
+                }
+                Some(_) => {}
             }
         }
     }
@@ -78,3 +84,6 @@ pub fn save(stores: &[&VarStore], file: &Path) -> Result<(), WeightsError> {
     named.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(Tensor::write_safetensors(&named, file)?)
 }
+
+#[cfg(test)]
+mod tests;

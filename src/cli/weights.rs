@@ -1,0 +1,134 @@
+//! `weights info | check`: what is in files of weights, and whether a model can use it.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use tch::Device;
+use tch::Kind;
+
+use crate::model::Config;
+use crate::model::LlavaGrounding;
+use crate::model::weights;
+use crate::model::weights::Known;
+use crate::model::weights::Plan;
+use crate::model::weights::Role;
+
+/// Arguments of `weights`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+/// Subcommands of `weights`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Task {
+    /// Print every tensor: name, shape, kind, and what it is to the model; then what is missing.
+    Info(Files),
+    /// Load them as the node would and say whether all fits; code 1 if not.
+    Check(Files),
+}
+
+/// Which weights and which model.
+#[derive(Debug, clap::Args)]
+pub struct Files {
+    /// A model folder, or files of weights.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Configuration of the model; without it, config.json in the folder or beside the first file.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match &args.task {
+        Task::Info(files) => info(files),
+        Task::Check(files) => check(files),
+    }
+}
+
+fn info(asked: &Files) -> anyhow::Result<ExitCode> {
+    let (model, files) = asked.open()?;
+    let plan = weights::inspect(&model.stores(), &files, &Known::new(&model.config))?;
+    for (path, rows) in plan.paths.iter().zip(&plan.files) {
+        let mut table = Table::new();
+        table.load_preset(NOTHING).set_header(["name", "shape", "kind", "to the model"]);
+        for row in rows {
+            table.add_row([row.name.clone(), format!("{:?}", row.shape), row.dtype.clone(), words(&row.role)]);
+        }
+        println!("{}\n{table}\n", path.display());
+    }
+    for name in &plan.missing {
+        println!("missing: {name}");
+    }
+    println!("{}", summary(&plan));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(asked: &Files) -> anyhow::Result<ExitCode> {
+    let (model, files) = asked.open()?;
+    let known = Known::new(&model.config);
+    let plan = weights::inspect(&model.stores(), &files, &known)?;
+    println!("{}", summary(&plan));
+    let mismatch = match weights::load(&model.stores(), &files, &known) {
+        Ok(()) => {
+            println!("fits; id {}", weights::fingerprint(&files)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(weights::WeightsError::Mismatch(mismatch)) => mismatch,
+        Err(other) => return Err(other.into()),
+    };
+    for (what, names) in mismatch.groups() {
+        for name in names {
+            println!("{what}: {name}");
+        }
+    }
+    println!("does not fit");
+    Ok(ExitCode::FAILURE)
+}
+
+impl Files {
+    /// The model without values, and the files.
+    fn open(&self) -> anyhow::Result<(LlavaGrounding, Vec<PathBuf>)> {
+        let mut files = Vec::new();
+        for path in &self.paths {
+            files.extend(weights::weight_files(path)?);
+        }
+        let first = &self.paths[0];
+        let beside = if first.is_dir() { first.as_path() } else { first.parent().unwrap_or(Path::new(".")) };
+        let path = self.config.clone().unwrap_or_else(|| beside.join("config.json"));
+        let config = Config::read(&path).context("give the model's configuration with --config FILE")?;
+        Ok((LlavaGrounding::without_values(config, Device::Cpu, Kind::BFloat16), files))
+    }
+}
+
+fn words(role: &Role) -> String {
+    match role {
+        Role::Parameter => "parameter".into(),
+        Role::Alias(of) => format!("the same as {of}"),
+        Role::Unused(why) => format!("not needed: {why}"),
+        Role::Unknown => "UNKNOWN".into(),
+        Role::WrongShape(wanted) => format!("WRONG SHAPE, wanted {wanted:?}"),
+        Role::WrongKind => "WRONG KIND, wanted f32, f16 or bf16".into(),
+    }
+}
+
+fn summary(plan: &Plan) -> String {
+    let count = |of: fn(&Role) -> bool| plan.files.iter().flatten().filter(|row| of(&row.role)).count();
+    let bad = |role: &Role| matches!(role, Role::WrongShape(_) | Role::WrongKind);
+    format!(
+        "{} parameters, {} other names of them, {} not needed, {} unknown, {} of a wrong shape or kind, {} missing",
+        count(|role| *role == Role::Parameter),
+        count(|role| matches!(role, Role::Alias(_))),
+        count(|role| matches!(role, Role::Unused(_))),
+        count(|role| *role == Role::Unknown),
+        count(bad),
+        plan.missing.len(),
+    )
+}
