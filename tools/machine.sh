@@ -55,41 +55,45 @@ find_missing_packages() {
   done
 }
 
-install_missing_packages() {
-  find_missing_packages
-  [ ${#apt[@]} -gt 0 ] || return 0
-  local line="apt-get install -y --no-install-recommends ${apt[*]}"
-  say "this machine lacks: ${apt[*]}"
-  command -v apt-get > /dev/null || die "there is no apt-get here; install their like by hand, then run this again"
-  [ "$(id -u)" = 0 ] || die "nothing was downloaded. Install them with this line, then run this again:
-     sudo $line"
-  say "installing them: $line"
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive $line > /dev/null || die "apt-get failed (output above)"
-  find_missing_packages
-  [ ${#apt[@]} -eq 0 ] || die "still missing after that: ${apt[*]}. Python 3.10 to 3.13 is needed, with venv and headers."
-}
-
-check_rust() {
+# Say what is wrong, or nothing.
+rust_problem() {
   local want found
   want=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-  command -v cargo > /dev/null || PATH=$PATH:$HOME/.cargo/bin
   found=$(cargo --version 2>/dev/null | cut -d' ' -f2) || true
-  [ -n "$found" ] || die "cargo is missing: install Rust $want or newer with rustup, then run this again"
-  [ "$(printf '%s\n' "$want" "$found" | sort -V | head -n 1)" = "$want" ] \
-    || die "cargo is $found, $want or newer is needed: run \`rustup update\`, then run this again"
+  if [ -z "$found" ]; then
+    echo "cargo is missing: install Rust $want or newer with rustup"
+  elif [ "$(printf '%s\n' "$want" "$found" | sort -V | head -n 1)" != "$want" ]; then
+    echo "cargo is $found, $want or newer is needed: rustup update"
+  fi
 }
-
-check_disk() {
+disk_problem() {
   local need=8 free   # GB: .deps/ 2, pip's cache 1, target/ 5
   [ "$torch_kind" != gpu ] || need=16
   free=$(df -Pk "$deps" | awk 'NR == 2 { print int($4 / 1048576) }')
-  [ "$free" -ge "$need" ] || die "$free GB are free on the disk of $root, $need GB are needed (.deps/ and target/)"
+  [ "$free" -ge "$need" ] || echo "$free GB are free on the disk of $root, $need GB are needed (.deps/ and target/)"
+}
+machine_problem() {
+  [ "$(uname -sm)" = "Linux x86_64" ] || [ -n "$ros_prefixes" ] \
+    || echo "the ROS 2 wheels exist for Linux x86_64 only; on $(uname -sm) source a ROS 2 first and set LIBTORCH"
 }
 
+# Stops with all that is missing, before anything is downloaded; what apt has is installed where we are root.
 check_machine() {
-  [ "$(uname -sm)" = "Linux x86_64" ] || [ -n "$ros_prefixes" ] \
-    || die "the ROS 2 wheels exist for Linux x86_64 only; on $(uname -sm) source a ROS 2 first and set LIBTORCH"
-  check_rust
-  check_disk
-  install_missing_packages
+  local problems install
+  find_missing_packages
+  problems=$(machine_problem; rust_problem; disk_problem)
+  install="apt-get install -y --no-install-recommends ${apt[*]}"
+  if [ ${#apt[@]} -gt 0 ]; then
+    say "this machine lacks: ${apt[*]}"
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
+      problems+=${problems:+$'\n'}"install them with this line: sudo $install"
+    fi
+  fi
+  [ -z "$problems" ] || die "nothing was downloaded. First, then run this again:
+$(sed 's/^/     /' <<< "$problems")"
+  [ ${#apt[@]} -gt 0 ] || return 0
+  say "installing them: $install"
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive $install > /dev/null || die "apt-get failed (output above)"
+  find_missing_packages
+  [ ${#apt[@]} -eq 0 ] || die "still missing after that: ${apt[*]} (a Python of 3.10 to 3.13 with venv and headers is needed)"
 }

@@ -174,6 +174,7 @@ TEXT
 # ---- all of it -------------------------------------------------------------------------------------------------------
 
 provision() {
+  command -v cargo > /dev/null || PATH=$PATH:$HOME/.cargo/bin   # a shell from before Rust was installed
   mkdir -p "$deps"
   exec 8> "$deps/lock"
   flock -n 8 || { say "waiting for another ./dev that is provisioning"; flock 8; }
