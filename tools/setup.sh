@@ -16,7 +16,8 @@ die() { printf 'dev: %s\n' "$*" >&2; exit 1; }
 . "$root/tools/machine.sh"
 
 torch_version=2.11.0   # the release that tch 0.24 is made for
-build_tools=(pip==25.3 'cmake==3.31.*' ninja==1.13.2 libclang==18.1.1 rosbags==0.11.9)
+build_tools=('cmake==3.31.*' ninja==1.13.2 libclang==18.1.1)
+pip_and_bags=(pip==25.3 rosbags==0.11.9)
 torch_cpu=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')   # what libtorch links to
 torch_gpu=("torch==$torch_version")
 message_files() { ls -d package.xml msg/* srv/* action/* tools/tf2_msgs/*.* tools/tf2_msgs/msg/*; }
@@ -74,7 +75,7 @@ check_own_libtorch() {
 # pip with its bars on a terminal, and in a log the lines that tell what is big and what went wrong.
 pip_install() {
   touch "$venv_mark"
-  local pip=(env -u PIP_USER -u PIP_TARGET -u PIP_PREFIX "$deps/venv/bin/python3" -m pip install --no-input --retries 10 "$@")
+  local pip=(env -u PYTHONPATH -u PIP_USER -u PIP_TARGET "$deps/venv/bin/python3" -m pip install --no-input --retries 10 "$@")
   [ -w "${PIP_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/}}}" ] || export PIP_CACHE_DIR=$deps/pip-cache
   if [ -t 1 ]; then
     "${pip[@]}"
@@ -96,7 +97,8 @@ make_venv() {
 
 install_tools() {
   say "build tools: cmake, ninja, libclang, rosbags (70 MB)"
-  pip_install "${build_tools[@]}"
+  pip_install "${pip_and_bags[@]}"
+  pip_install --ignore-installed --no-deps "${build_tools[@]}"   # into the venv, also where apt has a version of them
   ln -sfn "$(realpath --relative-to="$deps" "$(site_packages)")/clang" "$deps/clang"
   ln -sfn "$(c++ -print-file-name=include)" "$deps/cc-include"
 }
@@ -182,7 +184,7 @@ provision() {
   local want_venv=1 want_tools want_ros want_torch want_msgs torch_kind
   torch_kind=$(if [ -n "$own_libtorch" ]; then echo own; elif has_gpu; then echo gpu; else echo cpu; fi)
   want_venv="ros from ${ros_prefixes:-wheels}"
-  want_tools="${build_tools[*]}"
+  want_tools="${build_tools[*]} ${pip_and_bags[*]}"
   want_ros=$(cat tools/ros-wheels.txt tools/fix_wheels.py | hash_of)
   want_torch="$torch_kind $torch_version $own_libtorch"
   want_msgs=$(message_files | xargs cat | hash_of)" for $want_venv, $want_ros"
