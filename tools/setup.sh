@@ -48,9 +48,8 @@ look_around() {
     # The venv's bin is first in PATH where the caller is ./dev itself (a test that calls it): that is not the ROS Python.
     ros_python=$(PATH=${PATH//"$deps/venv/bin:"/} command -v python3) || die "ROS 2 is sourced, but there is no python3"
   fi
-  if [ -n "${LIBTORCH:-}" ] && [ "$(realpath -m "$LIBTORCH")" != "$(realpath -m "$deps/libtorch")" ]; then
-    own_libtorch=$LIBTORCH
-  fi
+  own_libtorch=$(realpath -m "${LIBTORCH:-}/" 2>/dev/null)
+  case $own_libtorch in "" | / | "$own"/*) own_libtorch="" ;; esac
 }
 
 libtorch_version() {   # of the folder $1, as MAJOR.MINOR
