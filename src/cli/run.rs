@@ -2,17 +2,25 @@
 
 use std::process::ExitCode;
 
-/// Arguments of `run`; all else is ROS's, after `--ros-args`.
+/// Arguments of `run`; all else is ROS's, after `--ros-args`. They are for launch files, whose arguments are empty when
+/// nobody gave them: a ROS parameter in the launch file would win over the user's params file even then.
 #[derive(Debug, Default, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Model folder, over the parameter `model`; empty: as the parameter says
+    #[arg(long, value_name = "DIR", default_value = "", hide_default_value = true)]
+    pub model: String,
+    /// Device, over the parameter `device`; empty: as the parameter says
+    #[arg(long, value_name = "auto|cpu|cuda:N", default_value = "", hide_default_value = true)]
+    pub device: String,
+}
 
 /// Runs the node until SIGINT or SIGTERM.
 #[cfg(feature = "ros")]
-pub fn run(_: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     use crate::pipeline;
     use crate::transport::ros;
 
-    let node = ros::open()?;
+    let node = ros::open(&[("model", &args.model), ("device", &args.device)])?;
     let settings =
         pipeline::Settings { params: node.params.clone(), live: node.live.clone(), clock: node.clock.clone() };
     let load = node::load(&node.params);

@@ -32,6 +32,7 @@ use crate::params::Live;
 use crate::params::ParamError;
 use crate::params::Params;
 use crate::params::Tunables;
+use crate::params::Value;
 use crate::params::Values;
 use crate::ports::Clock;
 use crate::ports::Event;
@@ -109,13 +110,17 @@ pub struct End {
     spin: JoinHandle<()>,
 }
 
-/// Puts the node on the graph as the ROS arguments of the program say.
-pub fn open() -> Result<Node, RosError> {
+/// Puts the node on the graph as the ROS arguments of the program say; text parameters in `said` win over those, unless
+/// they are empty.
+pub fn open(said: &[(&str, &str)]) -> Result<Node, RosError> {
     let context = ros("ROS arguments", r2r::Context::create())?;
     let mut node = ros("node", r2r::Node::create(context, NODE_NAME, ""))?;
     let (namespace, name) = (ros("namespace", node.namespace())?, ros("node name", node.name())?);
     let names = Names::new(&namespace, &name, std::env::args());
-    let (values, unknown) = start_values(&node, &names)?;
+    let (mut values, unknown) = start_values(&node, &names)?;
+    for (parameter, value) in said.iter().filter(|(_, value)| !value.is_empty()) {
+        values.start(parameter, Value::Text((*value).to_string()))?;
+    }
     unknown.iter().for_each(|warning| warn!("{warning}"));
 
     let params = Params::from(&values);
