@@ -57,7 +57,8 @@ def prompt_box(x, y, width, height):
 
 
 class Peer:
-    def __init__(self, grounding='/grounding', image_topic='/image', image_type=Image, camera=True):
+    def __init__(self, grounding='/grounding', image_topic='/image', image_type=Image, camera=True,
+                 camera_qos=qos_profile_sensor_data):
         rclpy.init()
         self.node = rclpy.create_node('peer')
         self.grounding = grounding
@@ -66,7 +67,7 @@ class Peer:
         self.frame = lambda: image(picture())
         self.command = self.node.create_publisher(String, f'{grounding}/command', 100)
         self.prompt = self.node.create_publisher(GroundingCommand, f'{grounding}/prompt', 100)
-        self.camera = self.node.create_publisher(image_type, image_topic, qos_profile_sensor_data)
+        self.camera = self.node.create_publisher(image_type, image_topic, camera_qos)
         self.hear(GroundingAnswer, f'{grounding}/answer', self.answers, 100)
         self.hear(String, f'{grounding}/text', self.texts, 100)
         self.cancel_client = self.node.create_client(Trigger, f'{grounding}/cancel')

@@ -1,0 +1,66 @@
+"""Words in, one sound answer out: spoken, by message, in every mode, and when they make no sense."""
+from graph import *
+
+p = Peer()
+p.ready()
+
+# Spoken words: the node makes an id.
+p.command.publish(String(data='please pick up the red mug'))
+spoken = p.until(lambda: [a for a in p.answers if a.command == 'please pick up the red mug'], 'the spoken command')[0]
+assert spoken.command_id and spoken.status in (FINAL, NO_REFERENT), spoken
+assert spoken.mode == GroundingCommand.MODE_REFER
+assert spoken.camera == 'default' and spoken.device == 'cpu' and spoken.model
+assert list(spoken.stage_names) and len(spoken.stage_names) == len(spoken.stage_ms)
+assert 0 <= nanos(spoken.age_at_start) <= nanos(spoken.age_at_publish) < 20 * 10**9
+
+# Each mode; AUTO says what it became.
+for mode in (GroundingCommand.MODE_REFER, GroundingCommand.MODE_CHAT, GroundingCommand.MODE_DESCRIBE):
+    answer = p.ask('the green bowl', mode=mode)
+    assert (answer.mode, answer.status in (FINAL, NO_REFERENT)) == (mode, True), answer
+assert p.ask('what is on the table?').mode == GroundingCommand.MODE_CHAT
+assert p.ask('describe the table').mode == GroundingCommand.MODE_DESCRIBE
+
+# The text grows: empty, then each one begins with the one before, and the last is the answer's.
+p.texts.clear()
+answer = p.ask('what is on the table?', mode=GroundingCommand.MODE_CHAT)
+p.until(lambda: p.texts and p.texts[-1].data == answer.text, f'the whole text {answer.text!r}')
+texts = [t.data for t in p.texts]
+assert texts[0] == '', texts
+assert len(texts) > 1 or not answer.text
+
+# What cannot be served is answered FAILED with the reason.
+for fields, reason in [
+    (dict(text=''), 'empty'),
+    (dict(text='   '), 'empty'),
+    (dict(text='a' * 100_000), '100000'),
+    (dict(text='the mug', mode=9), '9'),
+    (dict(text='the mug', camera='rear'), 'known: default'),
+    (dict(text='the mug', follow=True, continuous=True), 'follow'),
+    (dict(text='the mug', dialogue_id='d'), 'dialogue'),
+]:
+    answer = p.ask(**fields)
+    assert answer.status == FAILED and reason in answer.message, (reason, answer.status, answer.message)
+
+# Text that is no UTF-8, as bytes that no client library would send.
+before = len(p.answers)
+p.command.publish(bytes([0, 1, 0, 0, 5, 0, 0, 0]) + b'm\xff\xfeg\0')
+bad = p.until(lambda: p.answers[before:], 'the answer to invalid UTF-8')[0]
+assert bad.status == FAILED and 'utf' in bad.message.lower(), bad.message
+
+# A continuous command: one answer per frame, closed by the next command.
+following = p.send('the mug', continuous=True)
+p.until(lambda: len(p.answers_to(following)) >= 3, 'three answers to a continuous command')
+p.answer(p.send('the bowl'))
+p.until(lambda: p.answers_to(following)[-1].status == CANCELED, 'the continuous command to be closed')
+stamps = [nanos(a.image_header.stamp) for a in p.answers_to(following)[:-1]]
+assert len(stamps) == len(set(stamps)), 'a frame was used twice'
+
+p.check_all()
+
+# Two commands with one id are two commands.
+p.send('the mug', id='twin')
+p.send('the bowl', id='twin')
+p.until(lambda: len(p.answers_to('twin')) == 2, 'two answers to two commands of one id')
+p.spin(0.3)
+assert [a.command for a in p.answers_to('twin')] == ['the mug', 'the bowl']
+p.close()
