@@ -58,7 +58,7 @@ impl Graph {
     /// Starts the node with `args` after `--ros-args`.
     fn node(&self, args: &[&str]) -> Process {
         let mut command = self.command(env!("CARGO_BIN_EXE_llava_grounding"));
-        command.arg("--ros-args").args(["-p", "model:=config/models/tiny", "-p", "device:=cpu"]).args(args);
+        command.arg("--ros-args").args(["-p", "device:=cpu"]).args(args);
         self.start("node", command)
     }
 

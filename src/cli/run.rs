@@ -56,18 +56,38 @@ mod node {
     use tokio::signal::unix::signal;
     use tracing::info;
 
+    use crate::grounder::Grounder;
     use crate::params::Params;
     use crate::params::Tunables;
+    use crate::perceive::perceive;
     use crate::pipeline::LoadError;
     use crate::ports::ModelInfo;
-    use crate::types::*;
+    use crate::types::Answer;
+    use crate::types::Command;
+    use crate::types::Flow;
+    use crate::types::Frame;
+    use crate::types::Step;
 
-    type Answerer = fn(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer;
-
-    /// What loads the model, on the inference thread.
-    pub fn load(_: &Params) -> impl FnOnce() -> Result<(ModelInfo, Answerer), LoadError> + Send + 'static {
-        || Err("the model is not part of this build yet".into())
+    /// What loads the model on the inference thread, and gives what answers there.
+    pub fn load(params: &Params) -> impl FnOnce() -> Result<(ModelInfo, impl Answerer), LoadError> + Send + 'static {
+        let Params { model, device, dtype, .. } = params.clone();
+        move || {
+            let grounder = Grounder::load(model.as_deref(), &device, &dtype)?;
+            let info = ModelInfo {
+                model: grounder.name().to_string(),
+                device: grounder.device(),
+                warnings: grounder.warnings().to_vec(),
+            };
+            let answer = move |frame: &Frame, command: &Command, tunables: &Tunables, watch: &mut dyn FnMut(Step) -> Flow| {
+                perceive(&grounder, frame, command, tunables, watch)
+            };
+            Ok((info, answer))
+        }
     }
+
+    /// What answers one command on one frame.
+    pub trait Answerer: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer {}
+    impl<T: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer> Answerer for T {}
 
     /// Completes at SIGINT or SIGTERM.
     pub fn stopped() -> std::io::Result<impl Future<Output = ()>> {

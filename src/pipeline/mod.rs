@@ -222,9 +222,6 @@ impl Loop {
         match said {
             Said::Ready(model) => {
                 info!(model = %model.model, device = %model.device, "ready");
-                for warning in &model.warnings {
-                    warn!("{warning}");
-                }
                 self.asks.model = ModelState::Ready(model);
             }
             Said::Text(text) => self.asks.text(text),

@@ -10,8 +10,12 @@ use crate::ports::Clock;
 use crate::ports::Event;
 use crate::types::Answer;
 use crate::types::Frame;
+use crate::view::label_mask::label_mask;
+use crate::view::overlay;
 use crate::wire::cdr;
 use crate::wire::convert;
+use crate::wire::cv_bridge;
+use crate::wire::msgs;
 use crate::wire::msgs::Message;
 use crate::wire::msgs::StringMsg;
 
@@ -43,14 +47,34 @@ impl Publishers {
         }
     }
 
-    fn pictures(&self, _answer: &Answer, _frame: &Frame) {}
+    /// The node draws only what somebody looks at.
+    fn pictures(&self, answer: &Answer, frame: &Frame) {
+        let header = msgs::Header::from(&frame.header);
+        let (raw, jpeg) = (self.is_heard(Says::Annotated), self.is_heard(Says::AnnotatedCompressed));
+        if raw || jpeg {
+            let drawn = overlay::annotate(&frame.image, answer);
+            if raw {
+                self.say(Says::Annotated, &cv_bridge::image_from_rgb(header.clone(), &drawn));
+            }
+            if jpeg {
+                match cv_bridge::jpeg_from_rgb(header.clone(), &drawn) {
+                    Ok(message) => self.say(Says::AnnotatedCompressed, &message),
+                    Err(error) => warn!("annotated picture of {}x{} not published: {error}", drawn.width, drawn.height),
+                }
+            }
+        }
+        if self.is_heard(Says::Mask) {
+            let (width, height) = (frame.image.width, frame.image.height);
+            let labels = label_mask(width, height, &answer.objects);
+            self.say(Says::Mask, &cv_bridge::image_from_grey(header, width, height, &labels));
+        }
+    }
 
     fn publisher(&self, says: Says) -> Option<&PublisherUntyped> {
         self.topics.iter().find(|(topic, _)| *topic == says).map(|(_, publisher)| publisher)
     }
 
-    #[expect(dead_code)]
-    fn somebody_listens(&self, says: Says) -> bool {
+    fn is_heard(&self, says: Says) -> bool {
         self.publisher(says).is_some_and(|p| p.get_inter_process_subscription_count().is_ok_and(|count| count > 0))
     }
 

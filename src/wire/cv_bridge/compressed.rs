@@ -4,12 +4,16 @@
 use std::borrow::Cow;
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader};
 
 use crate::types::RgbImage;
-use crate::wire::msgs::{CompressedImage, Image};
+use crate::wire::msgs::{CompressedImage, Header, Image};
 
 use super::{ImageError, Layout, check_size, encodings, rgb_from_image};
+
+/// Good enough to look at: image_transport's is 95.
+const JPEG_QUALITY: u8 = 90;
 
 /// Pixels of a compressed image.
 pub fn rgb_from_compressed(compressed: &CompressedImage<'_>) -> Result<RgbImage, ImageError> {
@@ -30,6 +34,17 @@ pub fn rgb_from_compressed(compressed: &CompressedImage<'_>) -> Result<RgbImage,
             rgb_from_image(&grey)
         }
         _ => Ok(RgbImage { width, height, data: picture.into_rgb8().into_raw() }),
+    }
+}
+
+/// The pixels as a JPEG, in the words of image_transport.
+pub fn jpeg_from_rgb(header: Header, rgb: &RgbImage) -> Result<CompressedImage<'static>, ImageError> {
+    let mut data = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut data, JPEG_QUALITY);
+    let format = "rgb8; jpeg compressed bgr8".to_string();
+    match encoder.write_image(&rgb.data, rgb.width, rgb.height, ExtendedColorType::Rgb8) {
+        Ok(()) => Ok(CompressedImage { header, format, data: Cow::Owned(data) }),
+        Err(source) => Err(ImageError::Codec { format, have: rgb.data.len(), source }),
     }
 }
 

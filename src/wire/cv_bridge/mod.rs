@@ -17,7 +17,7 @@ use crate::types::PixelBox;
 use crate::types::RgbImage;
 use crate::wire::msgs::{Header, Image};
 
-pub use compressed::rgb_from_compressed;
+pub use compressed::{jpeg_from_rgb, rgb_from_compressed};
 pub use encodings::ENCODINGS;
 
 use encodings::{Encoding, Layout};
