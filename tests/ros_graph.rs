@@ -62,6 +62,19 @@ impl Graph {
         self.start("node", command)
     }
 
+    /// A small random model that talks on and on: the one that ships ends after 24 tokens.
+    fn talkative_model(&self) -> String {
+        let (tiny, folder) =
+            (Path::new(env!("CARGO_MANIFEST_DIR")).join("config/models/tiny"), self.logs.path().join("model"));
+        std::fs::create_dir(&folder).unwrap();
+        let config = std::fs::read_to_string(tiny.join("config.json")).unwrap();
+        let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+        config["max_new_tokens"] = 1500.into();
+        std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+        std::fs::copy(tiny.join("tokenizer.model"), folder.join("tokenizer.model")).unwrap();
+        format!("model:={}", folder.display())
+    }
+
     /// Starts `tests/ros/NAME.py`.
     fn script(&self, name: &str) -> Process {
         let mut command = self.command(python());
@@ -195,7 +208,9 @@ fn pointing_needs_a_frame_that_is_there_and_prompts_that_fit() {
 
 #[test]
 fn the_queue_the_timeout_and_cancel_close_every_command() {
-    Graph::new().run("waiting", &["-p", "timeout:=2.0", "-p", "queue_size:=3"]);
+    let graph = Graph::new();
+    let model = graph.talkative_model();
+    graph.run("waiting", &["-p", &model, "-p", "timeout:=2.0", "-p", "queue_size:=3"]);
 }
 
 #[test]
@@ -258,7 +273,8 @@ fn the_node_says_how_it_is() {
 
 fn stops_in_the_middle_of_an_answer(signal: i32) {
     let graph = Graph::new();
-    let mut node = graph.node(&["-p", "max_new_tokens:=4096", "-p", "timeout:=600.0"]);
+    let model = graph.talkative_model();
+    let mut node = graph.node(&["-p", &model, "-p", "max_new_tokens:=4096", "-p", "timeout:=600.0"]);
     let mut script = graph.script("stop");
     script.until_it_says("ANSWERING");
     node.stop(signal);

@@ -68,8 +68,11 @@ mod node {
     use crate::types::Frame;
     use crate::types::Step;
 
+    /// What answers one command on one frame.
+    type Answerer = Box<dyn FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer>;
+
     /// What loads the model on the inference thread, and gives what answers there.
-    pub fn load(params: &Params) -> impl FnOnce() -> Result<(ModelInfo, impl Answerer), LoadError> + Send + 'static {
+    pub fn load(params: &Params) -> impl FnOnce() -> Result<(ModelInfo, Answerer), LoadError> + Send + 'static {
         let Params { model, device, dtype, .. } = params.clone();
         move || {
             let grounder = Grounder::load(model.as_deref(), &device, &dtype)?;
@@ -78,16 +81,11 @@ mod node {
                 device: grounder.device(),
                 warnings: grounder.warnings().to_vec(),
             };
-            let answer = move |frame: &Frame, command: &Command, tunables: &Tunables, watch: &mut dyn FnMut(Step) -> Flow| {
-                perceive(&grounder, frame, command, tunables, watch)
-            };
+            let answer: Answerer =
+                Box::new(move |frame, command, tunables, watch| perceive(&grounder, frame, command, tunables, watch));
             Ok((info, answer))
         }
     }
-
-    /// What answers one command on one frame.
-    pub trait Answerer: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer {}
-    impl<T: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer> Answerer for T {}
 
     /// Completes at SIGINT or SIGTERM.
     pub fn stopped() -> std::io::Result<impl Future<Output = ()>> {

@@ -78,7 +78,8 @@ struct Running {
     began: Instant,
     control: Control,
     end: Option<End>,
-    text_begun: bool,
+    /// What was told of its text.
+    text: Option<String>,
 }
 
 /// Commands that wait, and the one being answered.
@@ -246,18 +247,21 @@ impl Asks {
         };
         let age_at_start = age(kept.frame.header.stamp, now.stamp);
         let began = now.steady;
-        self.running = Some(Running { open, kept, age_at_start, began, control, end: None, text_begun: false });
+        self.running = Some(Running { open, kept, age_at_start, began, control, end: None, text: None });
         Some(job)
     }
 
-    /// The text so far of the answer in the making.
+    /// The text so far of the answer in the making: an empty one first, then each that is new.
     pub fn text(&mut self, text: String) {
         let Some(running) = &mut self.running else { return };
-        if !running.text_begun && !text.is_empty() {
+        if running.text.is_none() {
+            running.text = Some(String::new());
             self.outbox.push_text(String::new());
         }
-        running.text_begun = true;
-        self.outbox.push_text(text);
+        if running.text.as_ref() != Some(&text) {
+            running.text = Some(text.clone());
+            self.outbox.push_text(text);
+        }
     }
 
     /// The worker is free: `answer` is what the model says.

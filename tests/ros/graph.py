@@ -62,7 +62,7 @@ class Peer:
         rclpy.init()
         self.node = rclpy.create_node('peer')
         self.grounding = grounding
-        self.answers, self.texts, self.ids = [], [], 0
+        self.answers, self.texts, self.ids, self.continuous = [], [], 0, set()
         self.sent = collections.OrderedDict()  # stamp -> (width, height)
         self.frame = lambda: image(picture())
         self.command = self.node.create_publisher(String, f'{grounding}/command', 100)
@@ -115,6 +115,8 @@ class Peer:
         """Sends a GroundingCommand, returns its id."""
         self.ids += 1
         fields.setdefault('id', f'test-{self.ids}')
+        if fields.get('continuous'):
+            self.continuous.add(fields['id'])
         command = GroundingCommand(text=text, **fields)
         self.prompt.publish(command)
         return command.id
@@ -172,7 +174,9 @@ class Peer:
     def check_all(self):
         """One closing answer per command, and each one sound."""
         self.spin(0.3)
-        closed = collections.Counter(a.command_id for a in self.answers if a.status in CLOSING)
+        closing = [a for a in self.answers if a.status in ({FAILED, CANCELED} if a.command_id in self.continuous else CLOSING)]
+        closed = collections.Counter(a.command_id for a in closing)
+        assert set(closed) == {a.command_id for a in self.answers}
         assert all(n == 1 for n in closed.values()), closed
         for answer in self.answers:
             self.check(answer)

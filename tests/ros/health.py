@@ -19,7 +19,7 @@ def told(name, words, seconds=PATIENCE):
 
 inputs = told('inputs', 'nothing received yet on /image')
 assert inputs.level == DiagnosticStatus.WARN
-model = told('model', 'random weights')
+model = told('model', 'RANDOM WEIGHTS')
 assert model.level == DiagnosticStatus.WARN and model.hardware_id == 'cpu'
 assert {v.key: v.value for v in model.values}['device'] == 'cpu'
 

@@ -6,8 +6,9 @@ from rclpy.qos import QoSReliabilityPolicy
 p = Peer(grounding='/arm/eyes', image_topic='/camera/image', camera_qos=5)
 wrist = p.node.create_publisher(Image, '/arm/wrist/image', qos_profile_sensor_data)
 p.until(lambda: wrist.get_subscription_count(), 'the node to listen to the wrist')
-qos = [i.qos_profile for i in p.node.get_subscriptions_info_by_topic('/camera/image') if i.node_name == 'eyes']
-assert [q.reliability for q in qos] == [QoSReliabilityPolicy.RELIABLE], 'qos_overrides of the params file'
+reliabilities = lambda: [i.qos_profile.reliability for i in p.node.get_subscriptions_info_by_topic('/camera/image')]
+p.until(lambda: reliabilities() == [QoSReliabilityPolicy.RELIABLE], 'the reliable reader that the params file asks for')
+
 assert p.ready().camera == 'front'
 timeout, cameras, polite, queue, seed, reliability = p.get(
     'timeout', 'cameras', 'auto.polite', 'queue_size', 'seed', 'qos_overrides./camera/image.subscription.reliability')

@@ -295,6 +295,7 @@ fn the_text_begins_with_an_empty_one() {
     node.give();
     node.asks.text("a".into());
     node.asks.text("a mug".into());
+    node.asks.text("a mug".into());
     let events: Vec<_> = std::iter::from_fn(|| node.asks.outbox.pop(Stamp::default())).collect();
     let texts: Vec<_> = events.iter().map(|e| if let Event::Text(t) = e { t.as_str() } else { "?" }).collect();
     assert_eq!(texts, ["", "a mug"]);
