@@ -1,5 +1,6 @@
 //! Integration tests, in one binary so that libtorch is linked once.
 
+mod bags;
 mod filler;
 mod golden;
 mod ground;
