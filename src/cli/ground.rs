@@ -130,12 +130,12 @@ fn write(folder: &Path, frame: &Frame, answer: &Answer) -> anyhow::Result<()> {
 fn print(answer: &Answer, is_random: bool) {
     let colour = std::io::stdout().is_terminal();
     let (width, height) = answer.image_size;
-    println!("{:?} on {width}x{height} pixels, model {}, device {}", answer.mode, answer.model, answer.device);
+    println!("{} on {width}x{height} pixels, model {}, device {}", mode(answer.mode), answer.model, answer.device);
     if is_random {
         println!("The weights are RANDOM: nothing was learned, so words and regions mean nothing.");
     }
     let words = if answer.text.is_empty() { "(no words)".to_string() } else { spoken(answer, colour) };
-    println!("\n{:?}: {words}", answer.status);
+    println!("\n{}: {words}", status(answer.status));
     if !answer.message.is_empty() {
         println!("{}", answer.message);
     }
@@ -177,4 +177,26 @@ fn table(answer: &Answer) -> Table {
         ]);
     }
     table
+}
+
+/// As `msg/GroundingCommand.msg` calls it.
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Auto => "AUTO",
+        Mode::Refer => "REFER",
+        Mode::Chat => "CHAT",
+        Mode::Describe => "DESCRIBE",
+    }
+}
+
+/// As `msg/GroundingAnswer.msg` calls it.
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Final => "FINAL",
+        Status::Provisional => "PROVISIONAL",
+        Status::Followed => "FOLLOWED",
+        Status::NoReferent => "NO_REFERENT",
+        Status::Failed => "FAILED",
+        Status::Canceled => "CANCELED",
+    }
 }

@@ -80,7 +80,7 @@ fn format(text: &str, groups: &[Group]) -> Formatted {
         append(&mut out.text_boxes, &before);
         if let Some(phrase) = phrase {
             let phrase = joined(&phrase.replace("<g_s>", "").replace("<g_e>", ""));
-            let boxes = groups.get(i).map_or(String::new(), |group| listed(group));
+            let boxes = groups.get(i).map_or(String::new(), listed);
             append(&mut out.text, &phrase);
             append(&mut out.text_boxes, &format!("{phrase}{boxes}"));
             out.boxes.push(boxes);

@@ -1,6 +1,8 @@
 //! Resizing of 8-bit RGB exactly as PIL does it (`Resample.c`): two passes in fixed point, rounded to bytes in between.
 //!
 //! Bit equality matters: the reference outputs, and the weights, come from images that PIL resized (model.md 1.3).
+//! The passes are always columns first, then rows, as in the Pillow of the official code (compared with 10.4); Pillow 13
+//! takes the rows first where that is cheaper, so it differs by one grey level in some pixels of tall narrow images.
 
 use std::ops::Range;
 

@@ -281,7 +281,7 @@ fn split(text: &str) -> Vec<Part<'_>> {
     while let Some(found) = text[at..].find('<') {
         at += found;
         let here = |mark: &&str| text[at..].starts_with(*mark);
-        let (mark, len) = match (ADDED.iter().position(|m| here(m)), SPECIAL.iter().position(|m| here(m))) {
+        let (mark, len) = match (ADDED.iter().position(here), SPECIAL.iter().position(here)) {
             (Some(which), _) => (Part::Added(which), ADDED[which].len()),
             (_, Some(which)) => (Part::Special(which), SPECIAL[which].len()),
             _ => {

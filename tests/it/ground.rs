@@ -56,7 +56,7 @@ fn one_picture_gives_a_table_a_json_file_and_an_annotated_picture() {
     let output = ground(&args);
     assert!(output.status.success(), "{}", stderr(&output));
     let said = stdout(&output);
-    assert!(said.contains("RANDOM") && said.contains("Final") && said.contains("pointed at"), "{said}");
+    assert!(said.contains("RANDOM") && said.contains("FINAL") && said.contains("pointed at"), "{said}");
     assert!(stderr(&output).contains("RANDOM WEIGHTS"), "{}", stderr(&output));
 
     let json: Value = serde_json::from_str(&std::fs::read_to_string(out.join("answer.json")).unwrap()).unwrap();

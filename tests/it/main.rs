@@ -4,6 +4,6 @@ mod bags;
 mod filler;
 mod golden;
 mod ground;
-mod perceive;
 mod model;
+mod perceive;
 mod wire;

@@ -316,6 +316,27 @@ mod tests {
         assert!(matches!(SentencePiece::parse(b"not a model at all"), Err(_)));
     }
 
+    /// What the SentencePiece library itself says (tests/data/sentencepiece/make.py).
+    #[test]
+    fn odd_texts_have_the_ids_that_the_library_gives_them() {
+        #[derive(serde::Deserialize)]
+        struct Made {
+            model: String,
+            cases: Vec<(String, Vec<i64>)>,
+        }
+        let file = include_str!("../../../tests/data/sentencepiece/cases.json");
+        for made in serde_json::from_str::<Vec<Made>>(file).unwrap() {
+            let hex = |at: usize| u8::from_str_radix(&made.model[at..at + 2], 16).unwrap();
+            let bytes: Vec<u8> = (0..made.model.len()).step_by(2).map(hex).collect();
+            let model = SentencePiece::parse(&bytes).unwrap();
+            for (text, wanted) in made.cases {
+                let mut ids = Vec::new();
+                model.encode(&text, true, &mut ids);
+                assert_eq!(ids, wanted, "{text:?}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn a_file_cut_anywhere_never_panics(cut in 0usize..200, junk in proptest::collection::vec(any::<u8>(), 0..40)) {
