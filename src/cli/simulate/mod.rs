@@ -14,11 +14,14 @@ use indicatif::ProgressBar;
 use indicatif::ProgressStyle;
 use serde::Serialize;
 
+use crate::sim::asked::Asked;
 use crate::sim::draw::Split;
 
+mod bag;
 mod pictures;
 mod script;
 
+use bag::Bag;
 use pictures::Pictures;
 use script::Script;
 
@@ -31,9 +34,13 @@ pub struct Args {
     /// Seed; scene i of a seed is the same however many are made.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Folder for pictures, JSON and truth.jsonl.
+    /// Folder for truth.jsonl and, without --bag, pictures and JSON.
     #[arg(long)]
     pub out: PathBuf,
+    /// Writes a bag instead of pictures: colour, depth, camera info, transforms, and commands after their frames.
+    /// NAME.mcap is one file, any other name a rosbag2 folder.
+    #[arg(long)]
+    pub bag: Option<PathBuf>,
     /// Which scenes: only `test` shows the colour-shape pairs that training never sees.
     #[arg(long, value_enum, default_value_t = SplitArg::Train)]
     pub split: SplitArg,
@@ -43,7 +50,7 @@ pub struct Args {
     /// Image size [px], 32x24 to 4096x4096.
     #[arg(long, default_value = "320x240", value_parser = parse_size)]
     pub size: (u32, u32),
-    /// Frames of a scene, 10 a second; default 1, with --motion 10.
+    /// Frames of a scene, 10 a second; default 1, with --motion or --bag 10.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub frames: Option<u32>,
 }
@@ -80,12 +87,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&args.out).with_context(|| format!("making the folder {}", args.out.display()))?;
     let truth_path = args.out.join("truth.jsonl");
     let mut truth = create(&truth_path)?;
-    let mut pictures = Pictures::new(&args.out);
+    let mut sink = match &args.bag {
+        Some(path) => Sink::Bag(Box::new(Bag::create(path)?)),
+        None => Sink::Pictures(Pictures::new(&args.out)),
+    };
     let bar = progress(args.scenes);
     let (mut frames, mut lines) = (0u64, 0u64);
     for index in 0..args.scenes {
         let script = Script::new(args, index);
-        for asked in pictures.write(&script)? {
+        for asked in sink.write(&script)? {
             write_line(&mut truth, &truth_path, &asked)?;
             lines += 1;
         }
@@ -93,10 +103,35 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bar.inc(1);
     }
     truth.flush().with_context(|| format!("writing {}", truth_path.display()))?;
-    pictures.finish()?;
+    sink.finish()?;
     bar.finish_and_clear();
-    println!("{} scenes, {frames} frames, {lines} commands in {}", args.scenes, args.out.display());
+    let place = args.bag.as_ref().unwrap_or(&args.out);
+    println!("{} scenes, {frames} frames in {}", args.scenes, place.display());
+    println!("{lines} commands with their truth in {}", truth_path.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where frames go.
+enum Sink {
+    Pictures(Pictures),
+    Bag(Box<Bag>),
+}
+
+impl Sink {
+    /// Writes a scene; gives what is asked about it.
+    fn write(&mut self, script: &Script) -> anyhow::Result<Vec<Asked>> {
+        match self {
+            Self::Pictures(pictures) => pictures.write(script),
+            Self::Bag(bag) => Ok(bag.write(script)?),
+        }
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Self::Pictures(pictures) => pictures.finish(),
+            Self::Bag(bag) => Ok(bag.finish()?),
+        }
+    }
 }
 
 fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {

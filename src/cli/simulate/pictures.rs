@@ -52,7 +52,7 @@ impl Pictures {
     pub fn write(&mut self, script: &Script) -> anyhow::Result<Vec<Asked>> {
         let mut all = Vec::new();
         for k in 0..script.frames() {
-            let (scene, shot) = script.shoot(k);
+            let (scene, _, shot) = script.shoot(k);
             let name = if script.frames() == 1 {
                 format!("{:06}", script.index)
             } else {

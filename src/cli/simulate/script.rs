@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::Args;
 use super::MotionArg;
 use crate::sim::asked::Asked;
+use crate::sim::camera::View;
 use crate::sim::draw::Split;
 use crate::sim::draw::draw;
 use crate::sim::draw::rng;
@@ -63,7 +64,7 @@ impl Script {
         };
         let sensor = drawn.sensor;
         let course = Course::new(&mut random, drawn, motion);
-        let frames = args.frames.unwrap_or(if args.motion.is_some() { 10 } else { 1 });
+        let frames = args.frames.unwrap_or(if args.motion.is_some() || args.bag.is_some() { 10 } else { 1 });
         Self { index, frames, course, sensor, noise_seed: random.next_u64(), words: random }
     }
 
@@ -78,11 +79,11 @@ impl Script {
         Stamp::from_nanos(START + frame * FRAME_PERIOD)
     }
 
-    /// The scene at frame `k`, and its picture.
-    pub fn shoot(&self, k: u32) -> (Scene, Shot) {
+    /// The scene at frame `k`, where the camera is, and its picture.
+    pub fn shoot(&self, k: u32) -> (Scene, View, Shot) {
         let (scene, view) = self.course.at(f64::from(k) / f64::from((self.frames - 1).max(1)));
         let shot = shoot(&scene, &view, &self.sensor, self.noise_seed.wrapping_add(u64::from(k)));
-        (scene, shot)
+        (scene, view, shot)
     }
 
     /// What is asked about frame `k`: one turn a topic, as far as the scene gives one, and follow-ups.
