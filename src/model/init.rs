@@ -17,6 +17,19 @@ pub fn randomize(stores: &[&VarStore], seed: u64) {
     }
 }
 
+/// Lets a model of drawn weights say these ids in about one token of six each: a demonstration without any `<seg>` would
+/// never reach the grounding head.
+pub fn favour(language: &VarStore, ids: &[i64]) {
+    let _no_grad = tch::no_grad_guard();
+    let Some(rows) = language.variables().remove("lm_head.weight") else { return };
+    for id in ids {
+        let _ = rows.select(0, *id).g_mul_scalar_(FAVOUR);
+    }
+}
+
+/// The greatest of some 500 logits is three deviations out; a row three times as long is there every sixth time.
+const FAVOUR: f64 = 3.0;
+
 const EMBEDDING_STD: f32 = 0.02;
 
 fn initial(name: &str, shape: &[i64], seed: u64) -> Vec<f32> {

@@ -109,6 +109,10 @@ impl LlavaGrounding {
     pub fn random(config: Config, seed: u64, device: Device, language: Kind) -> Self {
         let mut model = Self::without_values(config, device, language);
         init::randomize(&model.stores(), seed);
+        init::favour(
+            &model.language,
+            &[model.config.g_s_token_id, model.config.g_e_token_id, model.config.seg_token_id],
+        );
         model.weights_id = format!("random-{seed}");
         model
     }
