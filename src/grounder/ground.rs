@@ -101,10 +101,12 @@ pub struct Grounding {
 }
 
 /// Objects under the visual prompts, and their features for the language model.
-struct Pointed {
-    regions: Vec<Region>,
-    /// `[P, D]`.
-    features: Tensor,
+#[derive(Debug)]
+pub struct Pointed {
+    /// One for each prompt.
+    pub regions: Vec<Region>,
+    /// `[P, D]`: what fills the slots.
+    pub features: Tensor,
 }
 
 /// What was said.
@@ -176,8 +178,8 @@ impl Grounder {
         if found > limit { Err(PromptError::TooLong { found, limit }) } else { Ok(prompt) }
     }
 
-    /// `head`: `[1, 3, S, S]`. Several prompts do not see each other (Q12).
-    fn point(&self, head: &Tensor, places: &[pointing::Place], letterbox: &Letterbox) -> Pointed {
+    /// The objects at `places` of the heads' input `[1, 3, S, S]`. Several prompts do not see each other (Q12).
+    pub fn point(&self, head: &Tensor, places: &[pointing::Place], letterbox: &Letterbox) -> Pointed {
         let numbers: Vec<f32> = places.iter().flat_map(|place| place.centre_size.map(|v| v as f32)).collect();
         let kinds: Vec<i64> = places.iter().map(|place| i64::from(place.is_box)).collect();
         let count = places.len() as i64;
@@ -202,8 +204,9 @@ impl Grounder {
         Pointed { regions: regions.collect(), features: output.embedding.select(0, 0) }
     }
 
-    /// `[1, T, D]`. Each prompt fills its own slot: there are as many, so the official rule (Q8) is met for one.
-    fn embed(&self, clip: &Tensor, prompt: &prompt::Prompt, pointed: Option<&Pointed>) -> Tensor {
+    /// The tower's input `[1, 3, N, N]` and the words -> `[1, T, D]`. Each prompt fills its own slot: there are as many
+    /// as slots, so the official rule (Q8) is met where it can be.
+    pub fn embed(&self, clip: &Tensor, prompt: &prompt::Prompt, pointed: Option<&Pointed>) -> Tensor {
         let image = self.model.image_tokens(clip);
         let (before, after) = (self.model.embed_ids(&prompt.before), self.model.embed_ids(&prompt.after));
         let objects = pointed.map(|pointed| Objects { features: &pointed.features, slots: &prompt.slots });

@@ -44,7 +44,8 @@ pub fn decide(text: &str, pointed: bool, words: AutoWords<'_>) -> (Mode, String)
 fn without_polite<'a>(text: &'a str, polite: &[String]) -> &'a str {
     let mut core = text;
     while let Some(rest) = longest_prefix(core, polite) {
-        core = rest;
+        // "Hey robot! Pick up ..."
+        core = rest.trim_start_matches(|c| is_gap(c) || (is_stop(c) && c != '?'));
     }
     let end = core.trim_end_matches(is_stop);
     let cut = end.len().checked_sub(POLITE_END.len()).filter(|cut| end.is_char_boundary(*cut));
@@ -137,6 +138,9 @@ mod tests {
             ("hand me <obj>", true, Refer, "<obj>"),
             ("pick up", true, Refer, ""),
             ("pick up", false, Refer, "pick up"),
+            ("Hey robot! Pick up the mug.", false, Refer, "the mug"),
+            ("Robot: describe the scene", false, Describe, "Robot: describe the scene"),
+            ("please!", false, Refer, "please!"),
             // Whole words only.
             ("pick-up truck", false, Refer, "pick-up truck"),
             ("finder of the keys", false, Refer, "finder of the keys"),

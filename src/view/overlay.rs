@@ -44,7 +44,8 @@ pub fn annotate(image: &RgbImage, answer: &Answer) -> RgbImage {
     let mut canvas = Canvas::over(image, strip.height(), palette::PAPER);
     for phrase in phrases(&answer.objects) {
         let colour = palette::phrase(phrase.first().map_or(0, |o| o.phrase_index as usize));
-        draw_mask(&mut canvas, &Union::of(&phrase), image, colour, sizes.line);
+        let mask = Union::of(&phrase, image, 2 * sizes.line as usize + 2);
+        draw_mask(&mut canvas, &mask, image, colour, sizes.line);
     }
     draw_boxes(&mut canvas, &answer.objects, sizes.line);
     draw_labels(&mut canvas, &answer.objects, image, &sizes);
@@ -68,64 +69,90 @@ fn phrases(objects: &[GroundedObject]) -> Vec<Vec<&GroundedObject>> {
     groups
 }
 
-/// The pixels of all masks of one phrase: overlapping masks must not tint twice.
+/// The pixels of all masks of one phrase, with a margin around them: overlapping masks must not tint twice.
 struct Union {
-    bounds: PixelBox,
+    /// First column and row, margin included [px]; may lie beyond the picture.
+    left: i32,
+    top: i32,
+    width: usize,
+    margin: usize,
     inside: Vec<bool>,
 }
 
 impl Union {
-    fn of(objects: &[&GroundedObject]) -> Self {
-        let rois = || objects.iter().map(|o| o.mask.roi).filter(|roi| !roi.is_empty());
-        let bounds = rois().reduce(|a, b| PixelBox {
+    fn of(objects: &[&GroundedObject], image: &RgbImage, margin: usize) -> Self {
+        let masks = || objects.iter().map(|o| &o.mask).filter(|mask| !mask.roi.is_empty());
+        let bounds = masks().map(|mask| mask.roi).reduce(|a, b| PixelBox {
             x0: a.x0.min(b.x0),
             y0: a.y0.min(b.y0),
             x1: a.x1.max(b.x1),
             y1: a.y1.max(b.y1),
         });
-        let bounds = bounds.unwrap_or_default();
-        let width = bounds.width() as usize;
-        let mut inside = vec![false; width * bounds.height() as usize];
-        for mask in objects.iter().map(|o| &o.mask).filter(|mask| !mask.roi.is_empty()) {
+        let Some(bounds) = bounds else { return Self { left: 0, top: 0, width: 0, margin, inside: Vec::new() } };
+        let width = bounds.width() as usize + 2 * margin;
+        let mut inside = vec![false; width * (bounds.height() as usize + 2 * margin)];
+        for mask in masks() {
             let rows = mask.pixels.chunks_exact(mask.roi.width() as usize);
             for (y, row) in (mask.roi.y0..mask.roi.y1).zip(rows) {
-                let at = (y - bounds.y0) as usize * width + (mask.roi.x0 - bounds.x0) as usize;
+                let at = ((y - bounds.y0) as usize + margin) * width + (mask.roi.x0 - bounds.x0) as usize + margin;
                 for (into, pixel) in inside[at..].iter_mut().zip(row) {
                     *into |= *pixel != 0;
                 }
             }
         }
-        Self { bounds, inside }
+        let (left, top) = (bounds.x0 as i32 - margin as i32, bounds.y0 as i32 - margin as i32);
+        let mut union = Self { left, top, width, margin, inside };
+        union.go_on_beyond(image);
+        union
     }
 
-    fn has(&self, x: i32, y: i32) -> bool {
-        let (x, y) = (x - self.bounds.x0 as i32, y - self.bounds.y0 as i32);
-        let (width, height) = (self.bounds.width() as i32, self.bounds.height() as i32);
-        (0..width).contains(&x) && (0..height).contains(&y) && self.inside[(y * width + x) as usize]
+    /// Beyond the picture's edge a mask goes on as it ends: no line is drawn along the edge.
+    fn go_on_beyond(&mut self, image: &RgbImage) {
+        let (width, left, top) = (self.width, self.left, self.top);
+        let inner = |at: i32, size: u32| at.clamp(0, size as i32 - 1);
+        for (y, row) in (top..).zip(self.inside.chunks_exact_mut(width)) {
+            if y < 0 || y >= image.height as i32 {
+                continue;
+            }
+            for x in (0..width).filter(|x| inner(left + *x as i32, image.width) != left + *x as i32) {
+                row[x] = row[(inner(left + x as i32, image.width) - left) as usize];
+            }
+        }
+        for y in 0..self.inside.len() / width {
+            let from = (inner(top + y as i32, image.height) - top) as usize;
+            if from != y {
+                self.inside.copy_within(from * width..(from + 1) * width, y * width);
+            }
+        }
     }
 }
 
 /// Tint, a line along the inner edge, a soft shade along the outer one.
 fn draw_mask(canvas: &mut Canvas, mask: &Union, image: &RgbImage, colour: Rgb, line: i32) {
-    let (width, height) = (image.width as i32, image.height as i32);
+    // Pixels around one, as distances in `inside`.
     let around = |reach: i32| {
         let slant = (reach * 7 / 10).max(1);
-        [(reach, 0), (0, reach), (slant, slant), (slant, -slant)]
+        let width = mask.width as i32;
+        [reach, reach * width, slant * (width + 1), slant * (width - 1)].map(|step| step as usize)
     };
     let (inner, outer) = (around(line), around((line / 2).max(1)));
-    let bounds = mask.bounds;
-    for y in (bounds.y0 as i32 - line).max(0)..(bounds.y1 as i32 + line).min(height) {
-        for x in (bounds.x0 as i32 - line).max(0)..(bounds.x1 as i32 + line).min(width) {
-            // Beyond the picture counts as the pixel itself does: no line along the picture's edge.
-            let differs = |(dx, dy): &(i32, i32), here: bool| {
-                [(x + dx, y + dy), (x - dx, y - dy)]
-                    .iter()
-                    .any(|&(nx, ny)| (0..width).contains(&nx) && (0..height).contains(&ny) && mask.has(nx, ny) != here)
-            };
-            if mask.has(x, y) {
-                let edge = inner.iter().any(|d| differs(d, true));
-                canvas.blend(x, y, colour, if edge { 0.95 } else { TINT });
-            } else if outer.iter().any(|d| differs(d, false)) {
+    let differs = |at: usize, steps: &[usize; 4]| {
+        let here = mask.inside[at];
+        steps.iter().any(|step| mask.inside[at - step] != here || mask.inside[at + step] != here)
+    };
+    // Half of the margin is drawn on, the other half only looked at.
+    let half = mask.margin / 2;
+    let rows = mask.inside.len().checked_div(mask.width).unwrap_or(0);
+    for row in half..rows.saturating_sub(half) {
+        let y = mask.top + row as i32;
+        if y < 0 || y >= image.height as i32 {
+            continue;
+        }
+        for column in half..mask.width - half {
+            let (x, at) = (mask.left + column as i32, row * mask.width + column);
+            if mask.inside[at] {
+                canvas.blend(x, y, colour, if differs(at, &inner) { 0.95 } else { TINT });
+            } else if differs(at, &outer) {
                 canvas.blend(x, y, SHADE, 0.45);
             }
         }

@@ -76,6 +76,33 @@ fn one_picture_gives_a_table_a_json_file_and_an_annotated_picture() {
 }
 
 #[test]
+fn a_folder_with_weights_is_named_with_their_hash_and_is_not_random() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, model) = (picture(folder.path()), folder.path().join("small_model"));
+    std::fs::create_dir(&model).unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden");
+    let files = [
+        ("tiny_config.json", "config.json"),
+        ("tiny_tokenizer.model", "tokenizer.model"),
+        ("tiny_weights.safetensors", "model.safetensors"),
+    ];
+    for (from, to) in files {
+        std::os::unix::fs::symlink(golden.join(from), model.join(to)).unwrap();
+    }
+    let args = [&image, "--prompt", "the mug", "--device", "cpu", "--model", &model.to_string_lossy()];
+    let output = ground(&args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = stdout(&output);
+    let name = said.split("small_model ").nth(1).unwrap_or_else(|| panic!("no name of the model in {said}"));
+    assert!(name.len() > 8 && name[..8].chars().all(|c| c.is_ascii_hexdigit()), "{said}");
+    assert!(!said.contains("RANDOM") && stderr(&output).is_empty(), "{said}{}", stderr(&output));
+
+    std::fs::remove_file(model.join("tokenizer.model")).unwrap();
+    let output = ground(&args);
+    assert!(!output.status.success() && stderr(&output).contains("tokenizer.model"), "{}", stderr(&output));
+}
+
+#[test]
 fn what_goes_wrong_is_said_with_the_name_of_the_thing() {
     let folder = tempfile::tempdir().unwrap();
     let image = picture(folder.path());
