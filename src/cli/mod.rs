@@ -11,6 +11,7 @@ pub mod golden;
 pub mod ground;
 pub mod picture;
 pub mod pointers;
+pub mod replay;
 pub mod run;
 pub mod simulate;
 pub mod weights;
@@ -31,6 +32,8 @@ pub enum Task {
     Run(run::Args),
     /// Answer one prompt on one picture: the answer, a table, a JSON file and an annotated picture.
     Ground(ground::Args),
+    /// Answer the commands of a bag as the node would, without a graph: the same bag gives the same answers.
+    Replay(replay::Args),
     /// Make tabletop scenes with exact truth: pictures and JSON, or a bag.
     Simulate(simulate::Args),
     /// Compare with reference outputs of the official code.
@@ -51,6 +54,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.task.unwrap_or_else(|| Task::Run(run::Args::default())) {
         Task::Run(args) => run::run(&args),
         Task::Ground(args) => ground::run(&args),
+        Task::Replay(args) => replay::run(&args),
         Task::Simulate(args) => simulate::run(&args),
         Task::Golden(args) => golden::run(&args),
         Task::Weights(args) => weights::run(&args),

@@ -15,6 +15,7 @@ mod control;
 mod health;
 mod history;
 mod outbox;
+pub mod replay;
 mod worker;
 
 use std::future::Future;

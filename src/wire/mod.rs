@@ -14,6 +14,7 @@ use crate::ports::Ask;
 use crate::ports::Input;
 use crate::ports::Refused;
 use crate::ports::Unreadable;
+use crate::types::Command;
 use crate::types::Frame;
 use crate::types::RgbImage;
 use crate::wire::commands::BadCommand;
@@ -77,9 +78,51 @@ fn picture(camera: &str, read: Result<(Header, RgbImage), String>) -> Input {
     }
 }
 
-fn ask(read: Result<crate::types::Command, Box<BadCommand>>) -> Input {
+fn ask(read: Result<Command, Box<BadCommand>>) -> Input {
     match read {
         Ok(command) => Input::Ask(Ask { command, reply: None }),
         Err(bad) => Input::Refused(Refused { why: bad.why.to_string(), command: bad.command, reply: None }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    #[test]
+    fn pictures_keep_stamp_frame_and_camera() {
+        let stamp = msgs::Time { sec: 5, nanosec: 7 };
+        let header = Header { stamp, frame_id: "optical".into() };
+        let rgb = RgbImage { width: 2, height: 1, data: vec![1, 2, 3, 4, 5, 6] };
+        let bytes = cdr::encode(&cv_bridge::image_from_rgb(header, &rgb));
+        let Input::Color(frame) = decode(Role::Image, "wrist", &bytes) else { panic!("not a picture") };
+        assert_eq!((frame.camera.as_str(), frame.header.frame_id.as_str()), ("wrist", "optical"));
+        assert_eq!((frame.header.stamp.sec, frame.header.stamp.nanosec), (5, 7));
+        assert_eq!(*frame.image, rgb);
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_so_and_whose_it_is() {
+        let image = msgs::Image { data: Cow::Owned(vec![0; 3]), ..Default::default() };
+        let Input::Unreadable(bad) = decode(Role::Image, "front", &cdr::encode(&image)) else { panic!("was read") };
+        assert_eq!((bad.camera.as_str(), bad.why.contains("encoding \"\"")), ("front", true), "{}", bad.why);
+        let Input::Unreadable(bad) = decode(Role::CompressedImage, "front", &[0, 1, 0]) else { panic!("was read") };
+        assert!(bad.why.contains("sensor_msgs/msg/CompressedImage: 3 bytes"), "{}", bad.why);
+
+        let command = msgs::GroundingCommand { id: "7".into(), mode: 9, ..Default::default() };
+        let Input::Refused(bad) = decode(Role::Prompt, "", &cdr::encode(&command)) else { panic!("was read") };
+        assert_eq!((bad.command.id.as_str(), bad.why.contains("mode 9")), ("7", true), "{}", bad.why);
+    }
+
+    #[test]
+    fn words_and_prompts_are_commands() {
+        let words = cdr::encode(&msgs::StringMsg { data: "the mug".into() });
+        let prompt = cdr::encode(&msgs::GroundingCommand { text: "the mug".into(), ..Default::default() });
+        for (role, bytes) in [(Role::Words, words), (Role::Prompt, prompt)] {
+            let Input::Ask(ask) = decode(role, "", &bytes) else { panic!("{role:?} was not read") };
+            assert_eq!(ask.command, Command { text: "the mug".into(), ..Command::default() });
+        }
     }
 }

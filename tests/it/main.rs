@@ -6,5 +6,6 @@ mod golden;
 mod ground;
 mod model;
 mod perceive;
+mod replay;
 mod simulate;
 mod wire;
