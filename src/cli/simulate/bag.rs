@@ -7,6 +7,7 @@ use nalgebra::Isometry3;
 
 use super::script::FRAME_PERIOD;
 use super::script::Script;
+use super::sheet::Sheet;
 use crate::sim::asked::Asked;
 use crate::sim::camera::Intrinsics;
 use crate::sim::camera::View;
@@ -60,7 +61,7 @@ impl Bag {
     }
 
     /// Writes all frames of a scene, and what is said about the middle one; gives the latter.
-    pub fn write(&mut self, script: &Script) -> Result<Vec<Asked>, RecordError> {
+    pub fn write(&mut self, script: &Script, sheet: &mut Sheet) -> Result<Vec<Asked>, RecordError> {
         let mut all = Vec::new();
         for k in 0..script.frames() {
             let (scene, view, shot) = script.shoot(k);
@@ -79,6 +80,7 @@ impl Bag {
                     all.push(asked);
                 }
             }
+            sheet.add(k, shot.image);
         }
         Ok(all)
     }

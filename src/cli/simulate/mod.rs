@@ -20,10 +20,12 @@ use crate::sim::draw::Split;
 mod bag;
 mod pictures;
 mod script;
+mod sheet;
 
 use bag::Bag;
 use pictures::Pictures;
 use script::Script;
+use sheet::Sheet;
 
 /// Arguments of `simulate`.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,7 +36,7 @@ pub struct Args {
     /// Seed; scene i of a seed is the same however many are made.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Folder for truth.jsonl and, without --bag, pictures and JSON.
+    /// Folder for truth.jsonl, sheet.png and, without --bag, pictures and JSON.
     #[arg(long)]
     pub out: PathBuf,
     /// Writes a bag instead of pictures: colour, depth, camera info, transforms, and commands after their frames.
@@ -91,11 +93,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(path) => Sink::Bag(Box::new(Bag::create(path)?)),
         None => Sink::Pictures(Pictures::new(&args.out)),
     };
+    let mut sheet = Sheet::default();
     let bar = progress(args.scenes);
     let (mut frames, mut lines) = (0u64, 0u64);
     for index in 0..args.scenes {
         let script = Script::new(args, index);
-        for asked in sink.write(&script)? {
+        for asked in sink.write(&script, &mut sheet)? {
             write_line(&mut truth, &truth_path, &asked)?;
             lines += 1;
         }
@@ -104,6 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     truth.flush().with_context(|| format!("writing {}", truth_path.display()))?;
     sink.finish()?;
+    sheet.save(&args.out.join("sheet.png"))?;
     bar.finish_and_clear();
     let place = args.bag.as_ref().unwrap_or(&args.out);
     println!("{} scenes, {frames} frames in {}", args.scenes, place.display());
@@ -119,16 +123,16 @@ enum Sink {
 
 impl Sink {
     /// Writes a scene; gives what is asked about it.
-    fn write(&mut self, script: &Script) -> anyhow::Result<Vec<Asked>> {
+    fn write(&mut self, script: &Script, sheet: &mut Sheet) -> anyhow::Result<Vec<Asked>> {
         match self {
-            Self::Pictures(pictures) => pictures.write(script),
-            Self::Bag(bag) => Ok(bag.write(script)?),
+            Self::Pictures(pictures) => pictures.write(script, sheet),
+            Self::Bag(bag) => Ok(bag.write(script, sheet)?),
         }
     }
 
     fn finish(self) -> anyhow::Result<()> {
         match self {
-            Self::Pictures(pictures) => pictures.finish(),
+            Self::Pictures(_) => Ok(()),
             Self::Bag(bag) => Ok(bag.finish()?),
         }
     }

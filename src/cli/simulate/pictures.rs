@@ -1,4 +1,4 @@
-//! Scenes as files: colour and depth as PNG, truth as JSON, and one sheet to look at.
+//! Scenes as files: colour and depth as PNG, truth as JSON.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -12,19 +12,16 @@ use serde::Serialize;
 
 use super::script::Script;
 use super::script::TOPICS;
+use super::sheet::Sheet;
 use crate::sim::asked::Asked;
 use crate::sim::asked::StampText;
 use crate::sim::truth::FrameTruth;
 use crate::sim::truth::Shot;
 use crate::types::RgbImage;
 
-/// Scenes on the sheet, and how many stand in a row.
-const SHEET: (usize, u32) = (16, 4);
-
 /// Writes scenes into a folder.
 pub struct Pictures {
     folder: PathBuf,
-    sheet: Vec<RgbImage>,
 }
 
 /// A frame of a scene's JSON; files beside it.
@@ -45,11 +42,11 @@ struct FrameFile<'a> {
 impl Pictures {
     /// Pictures in `folder`, which is there.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_path_buf(), sheet: Vec::new() }
+        Self { folder: folder.to_path_buf() }
     }
 
     /// Writes all frames of a scene, each with its own JSON; gives what is asked about them.
-    pub fn write(&mut self, script: &Script) -> anyhow::Result<Vec<Asked>> {
+    pub fn write(&self, script: &Script, sheet: &mut Sheet) -> anyhow::Result<Vec<Asked>> {
         let mut all = Vec::new();
         for k in 0..script.frames() {
             let (scene, _, shot) = script.shoot(k);
@@ -61,9 +58,7 @@ impl Pictures {
             let mut asked = script.ask(k, &scene, &shot, &TOPICS);
             asked.iter_mut().for_each(|asked| asked.image = Some(format!("{name}.png")));
             self.write_frame(&name, script, k, &shot, &asked)?;
-            if k == 0 && self.sheet.len() < SHEET.0 {
-                self.sheet.push(shot.image);
-            }
+            sheet.add(k, shot.image);
             all.append(&mut asked);
         }
         Ok(all)
@@ -88,23 +83,6 @@ impl Pictures {
         let file = File::create(&path).with_context(|| format!("writing {}", path.display()))?;
         serde_json::to_writer_pretty(BufWriter::new(file), &frame)
             .with_context(|| format!("writing {}", path.display()))
-    }
-
-    /// Writes the sheet: the first frames of the first scenes.
-    pub fn finish(self) -> anyhow::Result<()> {
-        let Some(first) = self.sheet.first() else { return Ok(()) };
-        let columns = SHEET.1.min(self.sheet.len() as u32);
-        let (w, h) = (first.width, first.height);
-        let rows = (self.sheet.len() as u32).div_ceil(columns);
-        let mut sheet = image::RgbImage::from_pixel(w * columns, h * rows, image::Rgb([255; 3]));
-        for (i, picture) in self.sheet.iter().enumerate() {
-            let (x, y) = (i as u32 % columns * w, i as u32 / columns * h);
-            for (j, rgb) in picture.data.chunks_exact(3).enumerate() {
-                sheet.put_pixel(x + j as u32 % w, y + j as u32 / w, image::Rgb([rgb[0], rgb[1], rgb[2]]));
-            }
-        }
-        let path = self.folder.join("sheet.png");
-        sheet.save(&path).with_context(|| format!("writing {}", path.display()))
     }
 }
 
