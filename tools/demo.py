@@ -4,7 +4,9 @@ Usage: demo.py PROGRAM OUT, where OUT holds scenes.mcap and truth.jsonl as `simu
 answer is missing.
 """
 import json
+import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +17,8 @@ import time
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from llava_grounding.msg import GroundingAnswer
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 from rclpy.serialization import deserialize_message
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -23,9 +27,16 @@ from sensor_msgs.msg import CompressedImage
 LOADING = 120.0  # seconds until the model must be there
 LAST_ANSWER = 30.0  # seconds from the end of the bag to the last answer
 COLOR = '/camera/color/image_raw'
+# A camera's best effort is right on a robot; here every frame is asked about, so none may be lost.
+PARAMETERS = ['use_sim_time:=true', f'qos_overrides.{COLOR}.subscription.reliability:=reliable']
 STATUS = {value: name.removeprefix('STATUS_') for name, value in
           ((n, getattr(GroundingAnswer, n)) for n in dir(GroundingAnswer) if n.startswith('STATUS_'))}
 REMAPS = [f'image:={COLOR}', 'depth:=/camera/aligned_depth_to_color/image_raw', 'camera_info:=/camera/color/camera_info']
+
+
+def width():
+    """Columns of the terminal, or of a file."""
+    return max(shutil.get_terminal_size((120, 24)).columns, 90)
 
 
 class Bag:
@@ -51,17 +62,16 @@ class Table:
     """Prints rows as they come."""
 
     def __init__(self):
-        width = max(shutil.get_terminal_size((120, 24)).columns, 90)
-        words = (width - 46) // 2
+        words = (width() - 46) // 2
         self.columns = (('#', 3), ('said', words), ('answer', words), ('status', 12), ('found', 5), ('IoU', 5), ('ms', 6))
         self.row([name for name, _ in self.columns])
-        self.row(['-' * width for _, width in self.columns])
+        self.row(['-' * columns for _, columns in self.columns])
 
     def row(self, cells):
-        wrapped = [textwrap.wrap(str(cell), width)[:3] or [''] for cell, (_, width) in zip(cells, self.columns)]
+        wrapped = [textwrap.wrap(str(cell), columns)[:3] or [''] for cell, (_, columns) in zip(cells, self.columns)]
         for i in range(max(map(len, wrapped))):
-            line = [(lines[i] if i < len(lines) else '').ljust(width)
-                    for lines, (_, width) in zip(wrapped, self.columns)]
+            line = [(lines[i] if i < len(lines) else '').ljust(columns)
+                    for lines, (_, columns) in zip(wrapped, self.columns)]
             print('  '.join(line).rstrip(), flush=True)
 
 
@@ -73,7 +83,7 @@ class Audience:
         self.pictures.mkdir()
         # Commands that are said are answered in their order.
         self.truth = [json.loads(line) for line in (out / 'truth.jsonl').read_text().splitlines()]
-        self.answers, self.model = [], ''
+        self.answers, self.drawn, self.model = [], {}, ''
         self.node = rclpy.create_node('demo')
         self.hear('/grounding/answer', GroundingAnswer, self.answer)
         self.hear('/grounding/image_annotated/compressed', CompressedImage, self.picture)
@@ -104,9 +114,26 @@ class Audience:
         self.table.row([number, answer.command, words, STATUS.get(answer.status, '?'), len(answer.objects), overlap, took])
 
     def picture(self, message):
-        stamp = message.header.stamp
-        suffix = 'png' if 'png' in message.format else 'jpg'
-        (self.pictures / f'{stamp.sec}_{stamp.nanosec:09}.{suffix}').write_bytes(bytes(message.data))
+        self.drawn[nanos(message.header.stamp)] = message
+
+    def save_pictures(self):
+        """One file an answer, named after its number and what was said."""
+        for number, answer in enumerate(self.answers, 1):
+            message = self.drawn.get(nanos(answer.header.stamp))
+            if message:
+                suffix = 'png' if 'png' in message.format else 'jpg'
+                said = re.sub('[^a-z0-9]+', '_', answer.command.lower()).strip('_')
+                (self.pictures / f'{number:02}_{said[:60]}.{suffix}').write_bytes(bytes(message.data))
+        return len(list(self.pictures.iterdir()))
+
+    def set(self, **values):
+        """Sets parameters of the node; False if it does not say yes."""
+        client = self.node.create_client(SetParameters, '/grounding/set_parameters')
+        if not self.until(client.service_is_ready, LOADING):
+            return False
+        parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        done = client.call_async(SetParameters.Request(parameters=parameters))
+        return self.until(done.done, LOADING) and all(result.successful for result in done.result().results)
 
     def until(self, happened, seconds, process=None):
         """Spins until `happened()`; False when the time is over or `process` ended before."""
@@ -151,10 +178,13 @@ def show(program, out, audience, node):
     """Plays the bag. Gives what went wrong, or nothing."""
     if not audience.until(lambda: audience.model, LOADING, node):
         return f'the node was not ready within {LOADING:.0f} s'
-    print(f'model: {audience.model}')
+    print(textwrap.fill(f'model: {audience.model}', width(), subsequent_indent='       '))
     if 'RANDOM' in audience.model:
+        if not audience.set(refer_force=True):
+            return 'the node refuses the parameter refer_force'
         print('  No trained model ships yet: the node runs on small random weights. It has learned nothing, so what it\n'
-              '  says and marks below means nothing. Everything else is real: camera, graph, network, pictures, bag.')
+              '  says and marks below means nothing. Everything else is real: camera, graph, network, pictures, bag.\n'
+              '  refer_force is on, so that there are marks to look at although the model finds nothing.')
     print()
     play = subprocess.Popen([program, 'play', str(out / 'scenes.mcap'), '--wait', '20'], stdout=subprocess.DEVNULL)
     try:
@@ -173,11 +203,12 @@ def show(program, out, audience, node):
 
 def main():
     program, out = sys.argv[1], pathlib.Path(sys.argv[2])
-    print(f"starting the node on ROS domain {__import__('os').environ.get('ROS_DOMAIN_ID', '0')}, log in {out / 'node.log'}")
+    domain = os.environ.get('ROS_DOMAIN_ID', '0')
+    print(f'starting the node on ROS domain {domain}, log in {out / "node.log"}')
     rclpy.init()
     with open(out / 'node.log', 'w') as log:
-        remaps = [word for remap in REMAPS for word in ('-r', remap)]
-        node = subprocess.Popen([program, 'run', '--ros-args', '-p', 'use_sim_time:=true', *remaps], stdout=log, stderr=log)
+        arguments = [word for p in PARAMETERS for word in ('-p', p)] + [word for r in REMAPS for word in ('-r', r)]
+        node = subprocess.Popen([program, 'run', '--ros-args', *arguments], stdout=log, stderr=log)
         audience = Audience(out)
         try:
             wrong = show(program, out, audience, node)
@@ -191,7 +222,7 @@ def main():
         print(f'demo failed: {wrong}; the end of {out / "node.log"}:', file=sys.stderr)
         print('\n'.join((out / 'node.log').read_text().splitlines()[-12:]), file=sys.stderr)
         return 1
-    print(f'annotated pictures   {audience.pictures}/ ({len(list(audience.pictures.iterdir()))})')
+    print(f'annotated pictures   {audience.pictures}/ ({audience.save_pictures()})')
     print(f'bag of the answers   {out / "answers_bag"}/ (mcap: ros2 bag play, Foxglove)')
     print(f'the camera bag       {out / "scenes.mcap"}, truth in {out / "truth.jsonl"}, all scenes in {out / "sheet.png"}')
     return 0
