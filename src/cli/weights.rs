@@ -98,7 +98,9 @@ impl Files {
     fn open(&self) -> anyhow::Result<(LlavaGrounding, Vec<PathBuf>)> {
         let mut files = Vec::new();
         for path in &self.paths {
-            files.extend(weights::weight_files(path)?);
+            let of_path = weights::weight_files(path);
+            files
+                .extend(of_path.context("a model without weights is drawn from the random_seed of its configuration")?);
         }
         let first = &self.paths[0];
         let beside = if first.is_dir() { first.as_path() } else { first.parent().unwrap_or(Path::new(".")) };

@@ -1,5 +1,7 @@
 //! Integration tests, in one binary so that libtorch is linked once.
 
+#![allow(clippy::unwrap_used)] // in a test an unexpected value may panic; clippy.toml covers only `#[test]` functions
+
 mod bags;
 mod filler;
 mod golden;

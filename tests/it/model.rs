@@ -155,6 +155,29 @@ fn gradients_reach_every_parameter_that_a_loss_can_train() {
     assert_eq!(untouched, Vec::<String>::new());
 }
 
+#[test]
+fn half_precision_speaks_nearly_the_same() {
+    let _no_grad = tch::no_grad_guard();
+    let wide = tiny();
+    let embeds = noise(&[1, 12, wide.config.llm.hidden_size], 11);
+    let pixels = noise(&[1, 3, wide.config.clip.image_size, wide.config.clip.image_size], 12);
+    for (kind, limit) in [(Kind::BFloat16, 0.1), (Kind::Half, 0.02)] {
+        let narrow = LlavaGrounding::random(wide.config.clone(), 5, Device::Cpu, kind);
+        let mut cache = KvCache::new(narrow.llama.layers());
+        let hidden = [(0, 7), (7, 4), (11, 1)]
+            .map(|(start, n)| narrow.llama.forward(&embeds.narrow(1, start, n).to_kind(kind), Some(&mut cache)));
+        let hidden = Tensor::cat(&hidden, 1);
+        assert_eq!(hidden.kind(), kind);
+        let pairs =
+            [(wide.llama.forward(&embeds, None), hidden), (wide.image_tokens(&pixels), narrow.image_tokens(&pixels))];
+        for (wanted, ours) in pairs {
+            let error = (ours.to_kind(Kind::Float) - &wanted).abs().max() / wanted.abs().max();
+            // 8 and 11 bits of mantissa, some dozens of roundings in a row
+            assert!(error.double_value(&[]) < limit, "{kind:?} is off by {error:?}");
+        }
+    }
+}
+
 /// Names and shapes of the official checkpoint; `{a..b}` stands for every number from a to b.
 fn official_names() -> BTreeMap<String, Vec<i64>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/checkpoint/names.tsv");

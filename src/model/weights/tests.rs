@@ -21,9 +21,9 @@ fn known() -> Known {
 /// Two parameters, `a.weight` `[2, 3]` and `b.weight` `[2]`, and one that has aliases.
 fn store() -> VarStore {
     let store = VarStore::new(Device::Cpu);
-    param(&(store.root() / "a"), "weight", &[2, 3]);
-    param(&(store.root() / "b"), "weight", &[2]);
-    param(&(store.root() / "seg" / "predictor" / "decoder_norm"), "bias", &[2]);
+    let _ = param(&(store.root() / "a"), "weight", &[2, 3]);
+    let _ = param(&(store.root() / "b"), "weight", &[2]);
+    let _ = param(&(store.root() / "seg" / "predictor" / "decoder_norm"), "bias", &[2]);
     store
 }
 
@@ -144,7 +144,7 @@ fn a_file_cut_anywhere_is_an_error_that_names_it() {
     let whole = fs::read(&file).unwrap();
     for length in 0..whole.len() {
         fs::write(&file, &whole[..length]).unwrap();
-        let error = load(&[&store()], &[file.clone()], &known()).unwrap_err().to_string();
+        let error = load(&[&store()], std::slice::from_ref(&file), &known()).unwrap_err().to_string();
         assert!(error.contains("w.safetensors"), "{error}");
     }
 }
@@ -180,7 +180,7 @@ fn what_is_saved_is_loaded_back() {
     let folder = tempfile::tempdir().unwrap();
     let (file, first, second) = (folder.path().join("w.safetensors"), loaded(&fitting()).unwrap(), store());
     save(&[&first], &file).unwrap();
-    load(&[&second], &[file.clone()], &known()).unwrap();
+    load(&[&second], std::slice::from_ref(&file), &known()).unwrap();
     assert_eq!(second.variables()["a.weight"], numbers(&[2, 3]));
     assert_eq!(fingerprint(&[file]).unwrap().len(), 8);
 }
