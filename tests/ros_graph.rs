@@ -3,6 +3,8 @@
 //! Each test has a graph of its own (a ROS domain that no other test on this machine uses) and a real node process.
 //! Nothing is skipped: without a ROS 2 Python the tests fail and say so.
 
+#![allow(clippy::unwrap_used)] // a test panics when something is wrong
+
 use std::io::Read;
 use std::net::TcpListener;
 use std::path::Path;

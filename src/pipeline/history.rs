@@ -15,6 +15,8 @@ pub struct Kept {
     pub number: u64,
     /// When it came, by a steady clock.
     pub came: Instant,
+    /// True once it was answered.
+    used: bool,
 }
 
 /// The frames of one camera, and what became of the earlier ones.
@@ -25,9 +27,8 @@ pub struct Ring {
     frames: VecDeque<Kept>,
     /// Frames so far.
     pub received: u64,
-    /// Frames that had to leave before anybody used them.
+    /// Frames that left without having been answered.
     pub evicted: u64,
-    last_used: u64,
 }
 
 /// Where a stamp that somebody names is.
@@ -61,9 +62,11 @@ impl Ring {
         self.frames.iter().map(|kept| kept.frame.header.stamp)
     }
 
-    /// Frame `number` was answered.
+    /// Frame `number` is answered.
     pub fn used(&mut self, number: u64) {
-        self.last_used = self.last_used.max(number);
+        if let Some(kept) = self.frames.iter_mut().find(|kept| kept.number == number) {
+            kept.used = true;
+        }
     }
 }
 
@@ -82,7 +85,6 @@ impl History {
             frames: VecDeque::with_capacity(capacity),
             received: 0,
             evicted: 0,
-            last_used: 0,
         };
         Self { rings: cameras.iter().map(ring).collect(), capacity }
     }
@@ -92,10 +94,10 @@ impl History {
         let Some(ring) = self.rings.iter_mut().find(|ring| ring.camera == frame.camera) else { return };
         if ring.frames.len() == self.capacity {
             let oldest = ring.frames.pop_front();
-            ring.evicted += u64::from(oldest.is_some_and(|kept| kept.number > ring.last_used));
+            ring.evicted += u64::from(oldest.is_some_and(|kept| !kept.used));
         }
         ring.received += 1;
-        ring.frames.push_back(Kept { frame, number: ring.received, came });
+        ring.frames.push_back(Kept { frame, number: ring.received, came, used: false });
     }
 
     /// The frames of `camera`; an empty name means the first one.
