@@ -273,6 +273,22 @@ fn the_node_says_how_it_is() {
     Graph::new().run("health", &[]);
 }
 
+#[test]
+fn a_bag_is_played_into_the_node() {
+    let graph = Graph::new();
+    let remap = "image:=/camera/image_raw";
+    let mut node = graph.node(&["-r", remap, "-p", "use_sim_time:=true"]);
+    let mut script = graph.script("play");
+    script.until_it_says("LISTENING");
+    let mut play = graph.command(env!("CARGO_BIN_EXE_llava_grounding"));
+    play.args(["play", "tests/data/bags/mcap_message", "--rate", "0.5", "--clock", "20", "--wait", "3"]);
+    let mut player = graph.start("player", play);
+    script.finish(&node);
+    assert!(player.wait(SCRIPT).is_some_and(|status| status.success()), "{}", player.said());
+    assert!(player.said().contains("played 12 messages in 2."), "{}", player.said());
+    node.stop(libc::SIGINT);
+}
+
 fn stops_in_the_middle_of_an_answer(signal: i32) {
     let graph = Graph::new();
     let model = graph.talkative_model();

@@ -10,6 +10,7 @@ mod answer_json;
 pub mod golden;
 pub mod ground;
 pub mod picture;
+pub mod play;
 pub mod pointers;
 pub mod replay;
 pub mod run;
@@ -30,6 +31,8 @@ pub struct Cli {
 pub enum Task {
     /// Be the node on the ROS 2 graph (also without a subcommand): llava_grounding [run] --ros-args ...
     Run(run::Args),
+    /// Publish a bag on the ROS 2 graph at its own speed, with /clock.
+    Play(play::Args),
     /// Answer one prompt on one picture: the answer, a table, a JSON file and an annotated picture.
     Ground(ground::Args),
     /// Answer the commands of a bag as the node would, without a graph: the same bag gives the same answers.
@@ -53,6 +56,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Cli {
 pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.task.unwrap_or_else(|| Task::Run(run::Args::default())) {
         Task::Run(args) => run::run(&args),
+        Task::Play(args) => play::run(&args),
         Task::Ground(args) => ground::run(&args),
         Task::Replay(args) => replay::run(&args),
         Task::Simulate(args) => simulate::run(&args),

@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let ros::Edges { inputs, publish, end } = node.edges();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        let stop = node::stopped()?;
+        let stop = stopped()?;
         anyhow::Ok(pipeline::run(inputs, publish, load, settings, stop).await?)
     });
     end.leave();
@@ -47,14 +47,25 @@ pub fn run(_: &Args) -> anyhow::Result<ExitCode> {
     )
 }
 
+/// Completes at SIGINT or SIGTERM.
 #[cfg(feature = "ros")]
-mod node {
-    use std::future::Future;
-    use std::process::ExitCode;
-
+pub fn stopped() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::SignalKind;
     use tokio::signal::unix::signal;
-    use tracing::info;
+
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        let which = tokio::select! {
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+        };
+        tracing::info!("{which}: shutting down");
+    })
+}
+
+#[cfg(feature = "ros")]
+mod node {
+    use std::process::ExitCode;
 
     use crate::grounder::Grounder;
     use crate::params::Params;
@@ -85,18 +96,6 @@ mod node {
                 Box::new(move |frame, command, tunables, watch| perceive(&grounder, frame, command, tunables, watch));
             Ok((info, answer))
         }
-    }
-
-    /// Completes at SIGINT or SIGTERM.
-    pub fn stopped() -> std::io::Result<impl Future<Output = ()>> {
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(async move {
-            let which = tokio::select! {
-                _ = interrupt.recv() => "SIGINT",
-                _ = terminate.recv() => "SIGTERM",
-            };
-            info!("{which}: shutting down");
-        })
     }
 
     /// Ends the process although the inference thread is inside the model: no destructor may run under its feet.

@@ -7,6 +7,7 @@ mod diagnostics;
 mod log;
 mod names;
 mod params;
+mod player;
 mod publish;
 mod topics;
 
@@ -43,6 +44,7 @@ use crate::types::Stamp;
 use crate::wire;
 use crate::wire::Role;
 use names::Names;
+pub use player::Player;
 use publish::Publishers;
 use topics::Direction;
 use topics::Says;
