@@ -117,66 +117,69 @@ mod tests {
         decide(text, pointed, AutoWords { polite: &polite, refer_verbs: &verbs })
     }
 
+    use Mode::{Chat, Describe, Refer};
+
+    /// What is said, whether something is pointed at, what AUTO becomes, the text to ask with.
+    const TABLE: &[(&str, bool, Mode, &str)] = &[
+        // Fetching and finding verbs, with and without politeness.
+        ("pick up the red mug", false, Refer, "the red mug"),
+        ("Pick up the red mug.", false, Refer, "the red mug"),
+        ("PICK   UP\tthe red mug", false, Refer, "the red mug"),
+        ("pick the red mug", false, Refer, "the red mug"),
+        ("please hand me the cup", false, Refer, "the cup"),
+        ("Robot, please, could you give me the Coke can?", false, Refer, "the Coke can"),
+        ("hey robot grab the ball please", false, Refer, "the ball"),
+        ("grab the ball, please!", false, Refer, "the ball"),
+        ("can you find the dog?", false, Refer, "the dog"),
+        ("find the mug left of the plate", false, Refer, "the mug left of the plate"),
+        ("show me 100% cotton", false, Refer, "100% cotton"),
+        ("point at the cup which is red", false, Refer, "the cup which is red"),
+        ("hand me this", true, Refer, "this"),
+        ("hand me <obj>", true, Refer, "<obj>"),
+        ("pick up", true, Refer, ""),
+        ("pick up", false, Refer, "pick up"),
+        ("Hey robot! Pick up the mug.", false, Refer, "the mug"),
+        ("Robot: describe the scene", false, Describe, "Robot: describe the scene"),
+        ("please!", false, Refer, "please!"),
+        // Whole words only.
+        ("pick-up truck", false, Refer, "pick-up truck"),
+        ("finder of the keys", false, Refer, "finder of the keys"),
+        ("robotic arm", false, Refer, "robotic arm"),
+        ("listen to the radio", false, Refer, "listen to the radio"),
+        ("island in the sea", false, Refer, "island in the sea"),
+        // Descriptions.
+        ("describe the scene", false, Describe, "describe the scene"),
+        ("Please describe the scene in detail.", false, Describe, "Please describe the scene in detail."),
+        ("List all objects on the table", false, Describe, "List all objects on the table"),
+        ("What do you see?", false, Describe, "What do you see?"),
+        ("can you describe this", true, Describe, "can you describe this"),
+        // Questions.
+        ("what is on the table", false, Chat, "what is on the table"),
+        ("What's that", false, Chat, "What's that"),
+        ("Where is the dog?", false, Chat, "Where is the dog?"),
+        ("is there a mug", false, Chat, "is there a mug"),
+        ("Are these ripe", false, Chat, "Are these ripe"),
+        ("does it move", false, Chat, "does it move"),
+        ("could you see the mug?", false, Chat, "could you see the mug?"),
+        ("the mug?", false, Chat, "the mug?"),
+        ("the mug, please?", false, Chat, "the mug, please?"),
+        ("the thing here", true, Chat, "the thing here"),
+        ("<obj>", true, Chat, "<obj>"),
+        ("", true, Chat, ""),
+        // Everything else names something.
+        ("the red mug", false, Refer, "the red mug"),
+        ("  the red mug  ", false, Refer, "the red mug"),
+        ("please the red mug", false, Refer, "the red mug"),
+        ("the red mug please", false, Refer, "the red mug"),
+        ("Den roten Becher, bitte", false, Refer, "Den roten Becher, bitte"),
+        ("请拿杯子", false, Refer, "请拿杯子"),
+        ("please", false, Refer, "please"),
+        ("unpleasant smell, displease", false, Refer, "unpleasant smell, displease"),
+    ];
+
     #[test]
     fn auto_follows_the_table() {
-        use Mode::{Chat, Describe, Refer};
-        let table: &[(&str, bool, Mode, &str)] = &[
-            // Fetching and finding verbs, with and without politeness.
-            ("pick up the red mug", false, Refer, "the red mug"),
-            ("Pick up the red mug.", false, Refer, "the red mug"),
-            ("PICK   UP\tthe red mug", false, Refer, "the red mug"),
-            ("pick the red mug", false, Refer, "the red mug"),
-            ("please hand me the cup", false, Refer, "the cup"),
-            ("Robot, please, could you give me the Coke can?", false, Refer, "the Coke can"),
-            ("hey robot grab the ball please", false, Refer, "the ball"),
-            ("grab the ball, please!", false, Refer, "the ball"),
-            ("can you find the dog?", false, Refer, "the dog"),
-            ("find the mug left of the plate", false, Refer, "the mug left of the plate"),
-            ("show me 100% cotton", false, Refer, "100% cotton"),
-            ("point at the cup which is red", false, Refer, "the cup which is red"),
-            ("hand me this", true, Refer, "this"),
-            ("hand me <obj>", true, Refer, "<obj>"),
-            ("pick up", true, Refer, ""),
-            ("pick up", false, Refer, "pick up"),
-            ("Hey robot! Pick up the mug.", false, Refer, "the mug"),
-            ("Robot: describe the scene", false, Describe, "Robot: describe the scene"),
-            ("please!", false, Refer, "please!"),
-            // Whole words only.
-            ("pick-up truck", false, Refer, "pick-up truck"),
-            ("finder of the keys", false, Refer, "finder of the keys"),
-            ("robotic arm", false, Refer, "robotic arm"),
-            ("listen to the radio", false, Refer, "listen to the radio"),
-            ("island in the sea", false, Refer, "island in the sea"),
-            // Descriptions.
-            ("describe the scene", false, Describe, "describe the scene"),
-            ("Please describe the scene in detail.", false, Describe, "Please describe the scene in detail."),
-            ("List all objects on the table", false, Describe, "List all objects on the table"),
-            ("What do you see?", false, Describe, "What do you see?"),
-            ("can you describe this", true, Describe, "can you describe this"),
-            // Questions.
-            ("what is on the table", false, Chat, "what is on the table"),
-            ("What's that", false, Chat, "What's that"),
-            ("Where is the dog?", false, Chat, "Where is the dog?"),
-            ("is there a mug", false, Chat, "is there a mug"),
-            ("Are these ripe", false, Chat, "Are these ripe"),
-            ("does it move", false, Chat, "does it move"),
-            ("could you see the mug?", false, Chat, "could you see the mug?"),
-            ("the mug?", false, Chat, "the mug?"),
-            ("the mug, please?", false, Chat, "the mug, please?"),
-            ("the thing here", true, Chat, "the thing here"),
-            ("<obj>", true, Chat, "<obj>"),
-            ("", true, Chat, ""),
-            // Everything else names something.
-            ("the red mug", false, Refer, "the red mug"),
-            ("  the red mug  ", false, Refer, "the red mug"),
-            ("please the red mug", false, Refer, "the red mug"),
-            ("the red mug please", false, Refer, "the red mug"),
-            ("Den roten Becher, bitte", false, Refer, "Den roten Becher, bitte"),
-            ("请拿杯子", false, Refer, "请拿杯子"),
-            ("please", false, Refer, "please"),
-            ("unpleasant smell, displease", false, Refer, "unpleasant smell, displease"),
-        ];
-        for (text, pointed, mode, asked) in table {
+        for (text, pointed, mode, asked) in TABLE {
             assert_eq!(ask(text, *pointed), (*mode, asked.to_string()), "{text:?}, pointed: {pointed}");
         }
     }

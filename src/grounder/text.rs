@@ -191,7 +191,9 @@ mod tests {
 
     #[test]
     fn marks_go_and_phrases_stay() {
-        let table: &[(&str, &str, &[(&str, u32)])] = &[
+        // What was generated, its text, and for each <seg> its words and the number of its phrase.
+        type Row = (&'static str, &'static str, &'static [(&'static str, u32)]);
+        let table: &[Row] = &[
             (
                 "<g_s>A man<g_e><seg> sits on <g_s>a large horse<g_e><seg>.",
                 "A man sits on a large horse.",
