@@ -1,0 +1,137 @@
+//! Rows that need no running node: the edge, the stages of an answer, the full-size head.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use llava_grounding::grounder::Grounder;
+use llava_grounding::model::Config;
+use llava_grounding::model::Masks;
+use llava_grounding::model::SegFeatures;
+use llava_grounding::model::init;
+use llava_grounding::model::openseed::OpenSeed;
+use llava_grounding::params::Tunables;
+use llava_grounding::perceive::perceive;
+use llava_grounding::types::Answer;
+use llava_grounding::types::Command;
+use llava_grounding::types::Flow;
+use llava_grounding::types::Frame;
+use llava_grounding::types::Header;
+use llava_grounding::types::Mode;
+use llava_grounding::types::RgbImage;
+use llava_grounding::view::label_mask::label_mask;
+use llava_grounding::view::overlay::annotate;
+use llava_grounding::wire;
+use llava_grounding::wire::Role;
+use llava_grounding::wire::cdr;
+use llava_grounding::wire::convert::msg_from_answer;
+use llava_grounding::wire::cv_bridge;
+
+use crate::table::Row;
+use crate::table::measure;
+
+const SIZE: (u32, u32) = (1280, 720);
+const RUNS: usize = 200;
+const SEVEN_B: &str = include_str!("../../config/models/llava_grounding_7b/config.json");
+
+/// A picture with something in it.
+pub fn picture() -> RgbImage {
+    let (width, height) = SIZE;
+    let data = (0..width * height).flat_map(|i| {
+        let (x, y) = (i % width, i / width);
+        [(x / 5) as u8, (y / 3) as u8, ((x / 40 + y / 40) % 2 * 200) as u8]
+    });
+    RgbImage { width, height, data: data.collect() }
+}
+
+/// It as the bytes of a `sensor_msgs/Image`.
+pub fn picture_bytes() -> Vec<u8> {
+    cdr::encode(&cv_bridge::image_from_rgb((&header()).into(), &picture()))
+}
+
+/// A stamp that is not zero.
+pub fn header() -> Header {
+    Header { stamp: llava_grounding::types::Stamp { sec: 1, nanosec: 0 }, frame_id: "camera".into() }
+}
+
+/// Bytes off the graph to pixels, beside the bare copy of the same bytes.
+pub fn edge() -> Vec<Row> {
+    let raw = picture_bytes();
+    let jpeg = cv_bridge::jpeg_from_rgb((&header()).into(), &picture()).map(|jpeg| cdr::encode(&jpeg));
+    let mut rows = vec![
+        measure("copy", RUNS, "2.76 MB from one place to another: what no decoder can beat", || {
+            black_box(raw.clone());
+        }),
+        measure("decode rgb8", RUNS, "Image 1280x720 off the graph to pixels; limit 1 ms", || {
+            black_box(wire::decode(Role::Image, "default", &raw));
+        }),
+    ];
+    if let Ok(jpeg) = jpeg {
+        rows.push(measure("decode jpeg", 30, "CompressedImage 1280x720", || {
+            black_box(wire::decode(Role::CompressedImage, "default", &jpeg));
+        }));
+    }
+    rows
+}
+
+/// The stages of an answer of the embedded model, as the answers themselves tell them, and what is made of an answer.
+pub fn model() -> Result<Vec<Row>, Box<dyn Error>> {
+    let grounder = Grounder::load(None, "cpu", "auto")?;
+    let frame = Frame { camera: "default".into(), header: header(), image: Arc::new(picture()) };
+    let mut rows = vec![];
+    for (mode, text) in [(Mode::Refer, "the red mug"), (Mode::Chat, "what is left of the plate?")] {
+        let command = Command { text: text.into(), mode, ..Command::default() };
+        let tunables = Tunables { refer_force: true, ..Tunables::default() };
+        let mut stages: BTreeMap<usize, (&str, Vec<Duration>)> = BTreeMap::new();
+        let mut answer: Option<Answer> = None;
+        let name = format!("{mode:?}").to_lowercase();
+        rows.push(measure(&format!("{name} in all"), 40, "one command on one 1280x720 frame", || {
+            let said = perceive(&grounder, &frame, &command, &tunables, &mut |_| Flow::Continue);
+            for (i, (stage, ms)) in said.stages.iter().enumerate() {
+                let time = Duration::from_secs_f64(f64::from(*ms) / 1e3);
+                stages.entry(i).or_insert((stage, vec![])).1.push(time);
+            }
+            answer = Some(said);
+        }));
+        for (stage, times) in stages.into_values() {
+            rows.push(Row::new(&format!("  {stage}"), times, ""));
+        }
+        if let Some(answer) = answer.filter(|_| mode == Mode::Chat) {
+            rows.extend(published(&frame, &answer));
+        }
+    }
+    Ok(rows)
+}
+
+fn published(frame: &Frame, answer: &Answer) -> Vec<Row> {
+    let what = format!("answer with {} objects", answer.objects.len());
+    let (width, height) = SIZE;
+    vec![
+        measure("encode", RUNS, &format!("{what} to bytes"), || {
+            black_box(cdr::encode(&msg_from_answer(answer)));
+        }),
+        measure("mask", 50, "full-size label image, only for listeners", || {
+            black_box(label_mask(width, height, &answer.objects));
+        }),
+        measure("annotate", 20, "picture with masks, boxes, words, only for listeners", || {
+            black_box(annotate(&frame.image, answer));
+        }),
+    ]
+}
+
+/// The head of the 7B at its size. The official PyTorch code takes 12.15 s on two such cores.
+pub fn full_head() -> Row {
+    let _no_grad = tch::no_grad_guard();
+    let config: Config = serde_json::from_str(SEVEN_B).expect("a test reads the same file");
+    let store = tch::nn::VarStore::new(tch::Device::Cpu);
+    let head = OpenSeed::new(&(store.root() / "seg_model" / "model"), &config);
+    init::randomize(&[&store], 1);
+    let side = config.default_image_size;
+    let pixels = tch::Tensor::rand([1, 3, side, side], tch::kind::FLOAT_CPU);
+    let seg = tch::Tensor::rand([1, 1, config.llm.hidden_size], tch::kind::FLOAT_CPU);
+    measure("full-size head", 3, "7B configuration, random weights, 1024 px, f32; limit 12150 ms", || {
+        black_box(head.ground(&head.encode(&pixels), &SegFeatures::all(&seg), Masks::Last));
+    })
+}
