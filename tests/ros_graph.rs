@@ -270,7 +270,7 @@ fn the_clock_of_the_simulation_is_used() {
 
 #[test]
 fn the_node_says_how_it_is() {
-    Graph::new().run("health", &[]);
+    Graph::new().run("health", &["-p", "time_out:=3.0"]);
 }
 
 #[test]
@@ -312,11 +312,15 @@ fn sigterm_cancels_what_runs_and_waits_and_ends_the_node() {
 #[test]
 fn a_wrong_parameter_ends_the_node_with_the_reason() {
     let graph = Graph::new();
+    let broken = graph.logs.path().join("broken.yaml");
+    std::fs::write(&broken, "/**:\n  ros__parameters:\n    timeout: [1, {\n").unwrap();
     for (args, reason) in [
         (["-p", "timeout:=-1.0"], "parameter \"timeout\" must be 0.001 to 86400.0, found -1.0"),
         (["-p", "image_transport:=theora"], "parameter \"image_transport\" must be \"raw\" | \"compressed\""),
         (["-p", "queue_size:=many"], "parameter \"queue_size\" must be of type integer"),
-        (["-p", "model:=/no/such/folder"], "/no/such/folder"),
+        (["-p", "model:=/no/such/folder"], "model folder /no/such/folder does not exist"),
+        (["-p", "timeout=3"], "ROS arguments: "),
+        (["--params-file", broken.to_str().unwrap()], "ROS arguments: "),
     ] {
         let mut node = graph.node(&args);
         let status = node.wait(SCRIPT).unwrap_or_else(|| panic!("the node lives with {args:?}\n{}", node.said()));

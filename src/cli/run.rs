@@ -30,12 +30,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let stop = stopped()?;
         anyhow::Ok(pipeline::run(inputs, publish, load, settings, stop).await?)
     });
-    end.leave();
-    match ended {
-        Ok(ended) if ended.worker_is_busy => node::exit_now(),
-        Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error),
+    let left = end.leave();
+    if ended?.worker_is_busy {
+        node::exit_now();
     }
+    left?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// This build has no node.
@@ -65,7 +65,6 @@ pub fn stopped() -> std::io::Result<impl Future<Output = ()>> {
 
 #[cfg(feature = "ros")]
 mod node {
-    use std::process::ExitCode;
 
     use crate::grounder::Grounder;
     use crate::params::Params;
@@ -100,7 +99,7 @@ mod node {
 
     /// Ends the process although the inference thread is inside the model: no destructor may run under its feet.
     #[allow(unsafe_code)]
-    pub fn exit_now() -> anyhow::Result<ExitCode> {
+    pub fn exit_now() -> ! {
         // SAFETY: everything is answered, published and logged; the process has nothing left to save.
         unsafe { libc::_exit(0) }
     }

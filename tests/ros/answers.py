@@ -23,6 +23,9 @@ assert p.ask('describe the table').mode == GroundingCommand.MODE_DESCRIBE
 # The text grows: empty, then each one begins with the one before, and the last is the answer's.
 p.spin(0.3)  # what was said before has come
 p.texts.clear()
+p.ask('the mug', mode=GroundingCommand.MODE_REFER)
+p.spin(0.2)
+assert not p.texts, 'only CHAT and DESCRIBE speak while they are answered'
 answer = p.ask('what is on the table?', mode=GroundingCommand.MODE_CHAT)
 p.until(lambda: p.texts and p.texts[-1].data == answer.text, f'the whole text {answer.text!r}')
 texts = [t.data for t in p.texts]

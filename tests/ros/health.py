@@ -45,7 +45,9 @@ p.camera.publish(bad)
 told('inputs', 'rgb9', 3.0)
 assert {v.key: v.value for v in part('inputs').values}['default: unreadable'] == '1'
 pipeline = part('pipeline')
-assert pipeline.level == DiagnosticStatus.OK and 'idle' in pipeline.message, pipeline.message
+assert {v.key: v.value for v in pipeline.values}['state'] == 'idle'
+# The node was started with `time_out`, which nobody knows.
+assert pipeline.level == DiagnosticStatus.WARN and 'did you mean "timeout"?' in pipeline.message, pipeline.message
 
 # The log is on /rosout, also what was said before anybody listened.
 p.until(lambda: [line for line in lines if line.name == 'grounding' and 'ready' in line.msg], 'the line "ready" on /rosout')

@@ -73,13 +73,34 @@ pub enum RosError {
     /// A parameter was given a wrong value.
     #[error(transparent)]
     Parameter(#[from] ParamError),
+    /// What follows `--ros-args` is wrong, or a file that it names.
+    #[error("ROS arguments: {0}")]
+    Arguments(String),
     /// No thread.
     #[error("cannot start the spin thread")]
     Thread(#[from] std::io::Error),
+    /// The thread that owns the node.
+    #[error("the spin thread died: {0}")]
+    Died(String),
 }
 
 fn ros<T>(what: impl Into<String>, result: r2r::Result<T>) -> Result<T, RosError> {
     result.map_err(|source| RosError::Ros { what: what.into(), source })
+}
+
+/// Creates the node as the ROS arguments of the program say. r2r panics when rcl refuses them: an error is made of that.
+fn create_node(name: &str) -> Result<r2r::Node, RosError> {
+    let silent = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let context = std::panic::catch_unwind(r2r::Context::create);
+    std::panic::set_hook(silent);
+    let context = context.map_err(|panic| RosError::Arguments(panic_text(panic.as_ref())))?;
+    ros("node", r2r::Node::create(ros("ROS arguments", context)?, name, ""))
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic without a text".to_string())
 }
 
 /// A node on the graph.
@@ -115,8 +136,7 @@ pub struct End {
 /// Puts the node on the graph as the ROS arguments of the program say; text parameters in `said` win over those, unless
 /// they are empty.
 pub fn open(said: &[(&str, &str)]) -> Result<Node, RosError> {
-    let context = ros("ROS arguments", r2r::Context::create())?;
-    let mut node = ros("node", r2r::Node::create(context, NODE_NAME, ""))?;
+    let mut node = create_node(NODE_NAME)?;
     let (namespace, name) = (ros("namespace", node.namespace())?, ros("node name", node.name())?);
     let names = Names::new(&namespace, &name, std::env::args());
     let (mut values, unknown) = start_values(&node, &names)?;
@@ -165,14 +185,12 @@ impl Node {
 }
 
 impl End {
-    /// Leaves the graph, after a moment for what was said last.
-    pub fn leave(self) {
+    /// Leaves the graph, after a moment for what was said last. An error if the node had died before.
+    pub fn leave(self) -> Result<(), RosError> {
         std::thread::sleep(LINGER);
         telemetry::stop_listening();
         self.stop.store(true, Ordering::Relaxed);
-        if self.spin.join().is_err() {
-            warn!("the spin thread died");
-        }
+        self.spin.join().map_err(|panic| RosError::Died(panic_text(panic.as_ref())))
     }
 }
 

@@ -9,6 +9,7 @@ use r2r::QosProfile;
 use tracing::warn;
 
 use super::RosError;
+use super::create_node;
 use super::ros;
 use crate::types::Stamp;
 use crate::wire::cdr;
@@ -34,8 +35,7 @@ impl Player {
     /// Offers `topics` (name, type), and /clock when `with_clock`. Types that this build does not know are left out with
     /// a warning: r2r needs the type support of every type.
     pub fn open(topics: &[(String, String)], with_clock: bool) -> Result<Self, RosError> {
-        let context = ros("ROS arguments", r2r::Context::create())?;
-        let mut node = ros("node", r2r::Node::create(context, NODE_NAME, ""))?;
+        let mut node = create_node(NODE_NAME)?;
         let mut publishers = Vec::new();
         for (name, ty) in topics {
             let qos = if name.ends_with("/tf_static") { QOS.transient_local().keep_last(100) } else { QOS };
