@@ -171,14 +171,14 @@ fn smooth_edges(stage: &Stage<'_>, lens: &Lens, layers: &Layers, lit: &[Lit], co
     let pixel = 1.0 / lens.focal.0;
     let (w, h) = (lens.width, lens.height);
     let mut smooth = Vec::new();
-    for i in 0..w * h {
+    for (i, &center) in color.iter().enumerate() {
         let (x, y) = (i % w, i / w);
         let around = [(x > 0, i.wrapping_sub(1)), (x + 1 < w, i + 1), (y > 0, i.wrapping_sub(w)), (y + 1 < h, i + w)];
         if !around.iter().any(|&(inside, j)| inside && is_edge(&layers.hits[i], &layers.hits[j])) {
             continue;
         }
         let near = Near::new(layers, x, y);
-        let mut sum = color[i];
+        let mut sum = center;
         for (dx, dy) in OFFSETS {
             let (ray, _) = lens.ray(x as f32 + dx, y as f32 + dy);
             let mut hit = hit_room(&ray, &stage.scene.table, &stage.scene.room);
@@ -219,11 +219,11 @@ impl Near {
             let i = (ny * w + nx) as usize;
             near.pixels[near.count] = i;
             near.count += 1;
-            if let Surface::Object(index) = layers.hits[i].surface {
-                if !near.objects().contains(&index) {
-                    near.objects[near.kinds] = index;
-                    near.kinds += 1;
-                }
+            if let Surface::Object(index) = layers.hits[i].surface
+                && !near.objects().contains(&index)
+            {
+                near.objects[near.kinds] = index;
+                near.kinds += 1;
             }
         }
         near

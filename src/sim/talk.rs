@@ -40,7 +40,7 @@ pub enum Topic {
     Absent,
     /// The whole scene.
     Describe,
-    /// "what is <obj>?".
+    /// "what is `<obj>`?".
     Pointing,
     /// "and the one behind it?".
     FollowUp,

@@ -162,23 +162,28 @@ impl Picture {
             }
             return row.get(nth).map(|o| o.id).into_iter().collect();
         }
-        let (first, noun) = plain.split_once(' ').unwrap_or(("", &plain));
-        let key: Option<Box<dyn Fn(&ObjectTruth) -> f64 + '_>> = match first {
-            "leftmost" => Some(Box::new(|o| -self.column(o))),
-            "rightmost" => Some(Box::new(|o| self.column(o))),
-            "closest" | "nearest" => Some(Box::new(|o| -self.place(o).1)),
-            "farthest" => Some(Box::new(|o| self.place(o).1)),
-            "largest" | "biggest" => Some(Box::new(|o| o.extent.iter().product())),
-            "smallest" => Some(Box::new(|o| -o.extent.iter().product::<f64>())),
-            _ => None,
-        };
-        match key {
-            Some(key) => {
-                let best = self.called(noun).into_iter().max_by(|a, b| key(a).total_cmp(&key(b)));
-                best.map(|o| o.id).into_iter().collect()
-            }
+        match plain.split_once(' ').and_then(|(first, noun)| self.most(first, noun)) {
+            Some(best) => vec![best],
             None => ids(self.called(&plain)),
         }
+    }
+
+    /// The most "leftmost" of those called `noun`; None if the word is no superlative or nothing is called so.
+    fn most(&self, word: &str, noun: &str) -> Option<usize> {
+        let volume = |o: &ObjectTruth| o.extent.iter().product::<f64>();
+        let key = |o: &ObjectTruth| {
+            Some(match word {
+                "leftmost" => -self.column(o),
+                "rightmost" => self.column(o),
+                "closest" | "nearest" => -self.place(o).1,
+                "farthest" => self.place(o).1,
+                "largest" | "biggest" => volume(o),
+                "smallest" => -volume(o),
+                _ => return None,
+            })
+        };
+        let keyed = self.seen().next().and_then(key).map(|_| self.called(noun))?;
+        keyed.into_iter().max_by(|a, b| key(a).partial_cmp(&key(b)).expect("no NaN")).map(|o| o.id)
     }
 }
 

@@ -95,10 +95,10 @@ impl Script {
         for &topic in topics {
             let Some(first) = turn(&mut random, &graph, topic) else { continue };
             asked.push(Asked::new(&mut random, &first, shot, self.stamp(k)));
-            if let (Topic::Attribute, [it]) = (topic, &first.referents[..]) {
-                if let Some(next) = follow_up(&mut random, &graph, *it) {
-                    asked.push(Asked::new(&mut random, &next, shot, self.stamp(k)));
-                }
+            if let (Topic::Attribute, [it]) = (topic, &first.referents[..])
+                && let Some(next) = follow_up(&mut random, &graph, *it)
+            {
+                asked.push(Asked::new(&mut random, &next, shot, self.stamp(k)));
             }
         }
         asked
