@@ -95,7 +95,7 @@ fn prompts(
     let asked = Prompts { boxes: &boxes, kinds: &kinds, attend: model.config.prompts_attend };
     let output = model.semsam.encode_prompts(&image, &asked, Masks::Last);
     image_features(case, "semsam", &image, report);
-    prompted(case, &output, report);
+    prompted(case, &output, pixels.size()[3], report);
     Ok(Some(output.embedding.select(0, 0)))
 }
 
@@ -205,7 +205,7 @@ fn grounding(case: &Case, head: &HeadOutput, report: &mut Report) {
     }
 }
 
-fn prompted(case: &Case, output: &PromptOutput, report: &mut Report) {
+fn prompted(case: &Case, output: &PromptOutput, side: i64, report: &mut Report) {
     let line = |name: &str, ours: &Tensor, near| Stage::new(case, name).check(name, ours, near);
     decoder(case, "semsam", &output.decoded, &output.queries, &output.boxes, report);
     line("semsam.obj_features", &output.features, FEATURES).report(report);
@@ -214,7 +214,6 @@ fn prompted(case: &Case, output: &PromptOutput, report: &mut Report) {
     line("semsam.obj_embedding", &output.embedding.select(0, 0), FEATURES).report(report);
     let (Some(all), Some(masks)) = (&output.last.masks, output.prompt_masks()) else { return };
     line("semsam.pred_masks", all, FEATURES).report(report);
-    let side = masks.size()[2] * 4;
     let full = masks.upsample_bilinear2d([side, side], false, None, None).select(0, 0);
     line("semsam.final_mask_logits", &full, FEATURES).report(report);
     // At the full side a logit may be as near to 0 as it likes; the official margins hold for the quarter only.
