@@ -1,17 +1,50 @@
-//! LLaVA-Grounding as a ROS 2 node: from a camera frame and spoken words to boxes and masks of what the words name.
+//! LLaVA-Grounding (arXiv 2312.02949) as a ROS 2 node: from a camera frame and spoken words to boxes and masks of what the
+//! words name.
+//!
+//! # The walk
+//!
+//! One frame, from the camera's message to the published answer. The modules below stand in the order in which it meets
+//! them; steps 6 to 11 are functions of their arguments.
+//!
+//! | # | where | call | gives |
+//! |---|---|---|---|
+//! | 1 | [`transport`] | a raw subscription for every input topic | CDR bytes and their role |
+//! | 2 | [`wire::cdr`] | `cdr::decode::<msgs::Image>(bytes)` | the message, pixels borrowed |
+//! | 3 | [`wire::cv_bridge`] | `rgb_from_image(&message)` | [`ports::Input::Color`] |
+//! | 4 | [`pipeline`], `history.rs` | `History::add`, `Ring::newest` | the frames kept per camera |
+//! | 5 | [`pipeline`], `asks.rs` | `Asks::take(&mut history, ..)` | a command and its frame, for a free worker |
+//! | 6 | [`mod@perceive`] | `perceive(&grounder, &frame, &command, ..)` | the [`types::Answer`], by steps 7 to 11 |
+//! | 7 | [`grounder::preprocess`] | `clip_input(..)`, `head_input(..)` | `[1, 3, N, N]`, `[1, 3, S, S]` and the letterbox |
+//! | 8 | [`model`]: `clip`, `projector`, `splice` | `image_tokens(..)`, `embed(..)` | the prompt, `[1, T, D]` |
+//! | 9 | [`grounder::generate`] | `generate(..)` | ids, and a feature for each `<seg>`, `[1, K, D]` |
+//! | 10 | [`model::openseed`] | `head(..)` | boxes `[Q, 4]`, mask logits, logits `[Q, K]` |
+//! | 11 | [`grounder::select`], [`grounder::text`] | `select(..)`, `Reader` | regions in the image's pixels, text with spans |
+//! | 12 | [`wire::convert`] | `msg_from_answer(&answer)` | the message |
+//! | 13 | [`transport`] | [`ports::Event::Answer`] | bytes on `~/answer`, and what [`view`] draws for whoever listens |
+//!
+//! `ground` runs steps 6 to 11 on a file, `replay` 2 to 12 on a bag with the bag's time as clock; only the live node has
+//! threads (the table in [`pipeline`]). Beside the walk: [`sim`] renders scenes with exact truth, [`train`] has losses and
+//! data, [`golden`] compares the network with outputs of the official code.
+
+pub mod types;
+
+pub mod params;
+pub mod ports;
+pub mod telemetry;
+
+pub mod transport;
+pub mod wire;
+
+pub mod pipeline;
+
+pub mod perceive;
+
+pub mod grounder;
+pub mod model;
+
+pub mod view;
 
 pub mod cli;
 pub mod golden;
-pub mod grounder;
-pub mod model;
-pub mod params;
-pub mod perceive;
-pub mod pipeline;
-pub mod ports;
 pub mod sim;
-pub mod telemetry;
 pub mod train;
-pub mod transport;
-pub mod types;
-pub mod view;
-pub mod wire;

@@ -21,6 +21,7 @@ mod bag;
 mod pictures;
 mod script;
 mod sheet;
+mod truth_picture;
 
 use bag::Bag;
 use pictures::Pictures;

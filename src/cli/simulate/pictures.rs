@@ -1,4 +1,4 @@
-//! Scenes as files: colour and depth as PNG, truth as JSON.
+//! Scenes as files: colour and depth as PNG, truth as JSON and as a picture.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::script::Script;
 use super::script::TOPICS;
 use super::sheet::Sheet;
+use super::truth_picture;
 use crate::sim::asked::Asked;
 use crate::sim::asked::StampText;
 use crate::sim::truth::FrameTruth;
@@ -76,6 +77,9 @@ impl Pictures {
         };
         let (w, h) = (shot.image.width, shot.image.height);
         save_rgb(&self.folder.join(&frame.color), &shot.image)?;
+        if let Some(picture) = truth_picture::draw(shot, asked) {
+            save_rgb(&self.folder.join(format!("{name}_truth.png")), &picture)?;
+        }
         save_depth(&self.folder.join(&frame.depth), w, h, shot.depth_mm.clone())?;
         let exact = shot.layers.depth.iter().map(|z| (z * 1000.0).round().clamp(0.0, 65535.0) as u16).collect();
         save_depth(&self.folder.join(&frame.depth_exact), w, h, exact)?;
