@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used)] // a test panics when something is wrong
 
+#[path = "ros/launch.rs"]
+mod launch;
+
 use std::io::Read;
 use std::net::TcpListener;
 use std::path::Path;
@@ -48,7 +51,7 @@ impl Graph {
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("ROS_DOMAIN_ID", self.domain.to_string())
             .env("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-            .env("FASTRTPS_DEFAULT_PROFILES_FILE", "tests/ros/fastdds_one_machine.xml")
+            .env("FASTRTPS_DEFAULT_PROFILES_FILE", "config/dds/fastdds_one_machine.xml")
             .env("ROS_LOG_DIR", self.logs.path())
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("OMP_NUM_THREADS", "1")

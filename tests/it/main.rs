@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // in a test an unexpected value may panic; clippy.toml covers only `#[test]` functions
 
+mod architecture;
 mod bags;
 mod filler;
 mod golden;

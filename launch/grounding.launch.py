@@ -1,0 +1,47 @@
+"""The node, every variant an argument: `ros2 launch llava_grounding grounding.launch.py image:=/camera/color/image_raw`.
+
+Of launch and launch_ros only what tests/ros/launch_shim knows is used.
+"""
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+
+def generate_launch_description():
+    image = LaunchConfiguration('image')
+    depth = LaunchConfiguration('depth')
+    camera_info = LaunchConfiguration('camera_info')
+    return LaunchDescription([
+        DeclareLaunchArgument('image', default_value='/camera/color/image_raw',
+                              description='colour images; their compressed form is expected at <image>/compressed'),
+        DeclareLaunchArgument('depth', default_value='/camera/aligned_depth_to_color/image_raw',
+                              description='depth registered to the colour image; compressed at <depth>/compressedDepth'),
+        DeclareLaunchArgument('camera_info', default_value='/camera/color/camera_info',
+                              description='intrinsics of the colour camera'),
+        DeclareLaunchArgument('params', description='parameter file',
+                              default_value=PathJoinSubstitution(
+                                  [FindPackageShare('llava_grounding'), 'config', 'params.yaml'])),
+        DeclareLaunchArgument('model', default_value='',
+                              description='model folder; empty: as the parameter file says'),
+        DeclareLaunchArgument('device', default_value='',
+                              description='auto, cpu or cuda:N; empty: as the parameter file says'),
+        DeclareLaunchArgument('namespace', default_value='', description='namespace of the node'),
+        Node(
+            package='llava_grounding',
+            executable='llava_grounding',
+            name='grounding',
+            namespace=LaunchConfiguration('namespace'),
+            arguments=['run', '--model', LaunchConfiguration('model'), '--device', LaunchConfiguration('device')],
+            parameters=[LaunchConfiguration('params')],
+            remappings=[
+                ('image', image),
+                ('image/compressed', [image, '/compressed']),
+                ('depth', depth),
+                ('depth/compressedDepth', [depth, '/compressedDepth']),
+                ('camera_info', camera_info),
+            ],
+            output='screen',
+        ),
+    ])
