@@ -41,7 +41,7 @@ pub enum CdrError {
         at: usize,
     },
     /// A field holds what it must not.
-    #[error("{ty}: the field that ends at byte {at} of {have} cannot be read: {source}")]
+    #[error("{ty}: the field that ends at byte {at} of {have} cannot be read")]
     Field {
         /// The wanted type.
         ty: &'static str,

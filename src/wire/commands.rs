@@ -28,7 +28,6 @@ pub struct BadCommand {
     /// As far as it could be read.
     pub command: Command,
     /// What was found and what was wanted.
-    #[source]
     pub why: CommandError,
 }
 
@@ -36,7 +35,7 @@ pub struct BadCommand {
 #[derive(Debug, Error)]
 pub enum CommandError {
     /// Not such a message.
-    #[error("command cannot be read: {0}")]
+    #[error("command cannot be read")]
     Cdr(#[from] CdrError),
     /// Nothing is asked for.
     #[error("command is empty: neither words nor a visual prompt")]
@@ -110,7 +109,7 @@ pub enum CommandError {
         wanted: (u32, u32),
     },
     /// A mask that is no picture.
-    #[error("visual prompt {index}: mask: {source}")]
+    #[error("visual prompt {index}: mask")]
     Mask {
         /// Which prompt.
         index: usize,

@@ -8,6 +8,7 @@ pub mod cv_bridge;
 pub mod msgs;
 pub mod schema;
 
+use std::error::Error;
 use std::sync::Arc;
 
 use crate::ports::Ask;
@@ -56,17 +57,27 @@ pub fn decode(role: Role, camera: &str, bytes: &[u8]) -> Input {
     }
 }
 
+/// An error and what caused it, in one line.
+fn whole(error: &dyn Error) -> String {
+    let (mut text, mut next) = (error.to_string(), error.source());
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
 /// A raw picture, or why it is none.
 fn image(bytes: &[u8]) -> Result<(Header, RgbImage), String> {
-    let message: msgs::Image = cdr::decode(bytes).map_err(|e| e.to_string())?;
-    let pixels = cv_bridge::rgb_from_image(&message).map_err(|e| e.to_string())?;
+    let message: msgs::Image = cdr::decode(bytes).map_err(|e| whole(&e))?;
+    let pixels = cv_bridge::rgb_from_image(&message).map_err(|e| whole(&e))?;
     Ok((message.header, pixels))
 }
 
 /// A JPEG or PNG, or why it is none.
 fn compressed_image(bytes: &[u8]) -> Result<(Header, RgbImage), String> {
-    let message: msgs::CompressedImage = cdr::decode(bytes).map_err(|e| e.to_string())?;
-    let pixels = cv_bridge::rgb_from_compressed(&message).map_err(|e| e.to_string())?;
+    let message: msgs::CompressedImage = cdr::decode(bytes).map_err(|e| whole(&e))?;
+    let pixels = cv_bridge::rgb_from_compressed(&message).map_err(|e| whole(&e))?;
     Ok((message.header, pixels))
 }
 
@@ -81,7 +92,7 @@ fn picture(camera: &str, read: Result<(Header, RgbImage), String>) -> Input {
 fn ask(read: Result<Command, Box<BadCommand>>) -> Input {
     match read {
         Ok(command) => Input::Ask(Ask { command, reply: None }),
-        Err(bad) => Input::Refused(Refused { why: bad.why.to_string(), command: bad.command, reply: None }),
+        Err(bad) => Input::Refused(Refused { why: whole(&bad.why), command: bad.command, reply: None }),
     }
 }
 

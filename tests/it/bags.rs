@@ -55,6 +55,11 @@ fn expected() -> Vec<Record> {
     (0..12).map(message).collect()
 }
 
+/// An error and what caused it, as the program prints it.
+fn whole(error: impl std::error::Error + Send + Sync + 'static) -> String {
+    format!("{:#}", anyhow::Error::from(error))
+}
+
 fn all(path: &Path) -> Vec<Record> {
     let records = Bag::open(path).unwrap().records(None);
     records.collect::<Result<_, _>>().unwrap_or_else(|e| panic!("{e}"))
@@ -82,6 +87,7 @@ fn every_kind_of_bag_gives_the_same_messages() {
     for kind in KINDS {
         assert_eq!(all(&folder(kind)), expected(), "folder {kind}");
         assert_eq!(all(&file(kind)), expected(), "file {kind}");
+        assert_eq!(all(&folder(kind).join("metadata.yaml")), expected(), "metadata {kind}");
     }
 }
 
@@ -172,7 +178,7 @@ fn a_damaged_bag_never_panics() {
 #[test]
 fn what_is_no_bag_is_refused() {
     let temp = tempfile::tempdir().unwrap();
-    let message = |path: &Path| Bag::open(path).unwrap_err().to_string();
+    let message = |path: &Path| whole(Bag::open(path).unwrap_err());
     assert!(message(&temp.path().join("none.mcap")).contains("No such file"));
     assert!(message(temp.path()).contains("without metadata.yaml"));
     let text = temp.path().join("notes.txt");
@@ -321,9 +327,26 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
     let mut recorder = Recorder::create(Path::new("/dev/full")).unwrap();
     let image = msgs::Image { data: Cow::Owned(vec![0; 1000]), ..Default::default() };
     let written = (0..10).try_for_each(|time| recorder.write("/image", time, &image));
-    let error = written.and_then(|()| recorder.finish()).unwrap_err().to_string();
+    let error = whole(written.and_then(|()| recorder.finish()).unwrap_err());
     assert!(error.contains("/dev/full") && error.contains("No space left"), "{error}");
     assert!(Path::new("/dev/full").exists());
+}
+
+#[test]
+fn a_disk_that_fills_up_leaves_the_earlier_bag_as_it_was() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("bag.mcap");
+    record_words(&path, &[1, 2]);
+    let before = std::fs::read(&path).unwrap();
+    // What is written before the end goes to a disk without space.
+    std::os::unix::fs::symlink("/dev/full", temp.path().join("bag.mcap.part")).unwrap();
+    let mut recorder = Recorder::create(&path).unwrap();
+    let image = msgs::Image { data: Cow::Owned(vec![0; 1000]), ..Default::default() };
+    let written = (0..10).try_for_each(|time| recorder.write("/image", time, &image));
+    let error = whole(written.and_then(|()| recorder.finish()).unwrap_err());
+    assert!(error.contains("bag.mcap") && error.contains("No space left"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 1, "something was left behind");
 }
 
 #[test]
@@ -342,7 +365,7 @@ fn an_unfinished_bag_is_not_passed_off_as_whole() {
 #[test]
 fn a_bag_that_cannot_be_written_says_why() {
     let temp = tempfile::tempdir().unwrap();
-    let error = Recorder::create(&temp.path().join("none/bag.mcap")).unwrap_err().to_string();
+    let error = whole(Recorder::create(&temp.path().join("none/bag.mcap")).unwrap_err());
     assert!(error.contains("none/bag.mcap") && error.contains("No such file"), "{error}");
     record_words(&temp.path().join("bag"), &[1]);
     let error = Recorder::create(&temp.path().join("bag")).unwrap_err().to_string();

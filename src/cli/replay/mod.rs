@@ -91,8 +91,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         device: grounder.device(),
         warnings: grounder.warnings().to_vec(),
     };
-    for warning in &info.warnings {
-        println!("{warning}");
+    if grounder.is_random() {
+        println!("The weights are RANDOM: nothing was learned, so words and regions mean nothing.");
     }
     let answerer = |frame: &Frame, command: &Command, tunables: &Tunables, watch: &mut dyn FnMut(Step) -> Flow| {
         perceive(&grounder, frame, command, tunables, watch)
@@ -124,7 +124,13 @@ impl Recording {
     fn open(args: &Args, params: &Params) -> anyhow::Result<Self> {
         let bag = Bag::open(&args.bag)?;
         let summary = bag.summary()?;
-        let mut topics = Topics::choose(&summary, &args.image_topics, params)?;
+        let mut topics =
+            Topics::choose(&summary, &args.image_topics, params).with_context(|| match summary.complete {
+                true => args.bag.display().to_string(),
+                false => {
+                    format!("{}: cut off or damaged, {} messages can be read", args.bag.display(), summary.count())
+                }
+            })?;
         if args.command.is_some() {
             topics.leave_out_commands();
         } else if !topics.has_commands() {
@@ -153,7 +159,7 @@ impl Recording {
                     continue;
                 }
                 Err(cut) => {
-                    out.report.cut(&cut);
+                    out.report.cut(cut);
                     continue;
                 }
             };

@@ -64,8 +64,8 @@ impl Report {
     }
 
     /// A file that could not be read to its end.
-    pub(super) fn cut(&mut self, error: &BagError) {
-        self.cuts.push(error.to_string());
+    pub(super) fn cut(&mut self, error: BagError) {
+        self.cuts.push(format!("{:#}", anyhow::Error::from(error)));
     }
 
     /// True if every file was read to its end.

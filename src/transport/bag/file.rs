@@ -1,5 +1,6 @@
 //! One file of a bag: which kind it is, unpacked where rosbag2 compressed the whole file, and its messages.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::io::BufReader;
@@ -30,6 +31,9 @@ pub(super) enum Kind {
     Mcap,
     Sqlite,
 }
+
+/// Topic and type of what carries messages, by the id that the file gives it.
+pub(super) type Channels<Id> = HashMap<Id, (Arc<str>, Arc<str>)>;
 
 /// What stopped a reader, and nothing that it had read.
 pub(super) type Why = String;

@@ -19,6 +19,7 @@ use mcap::sans_io::{
 use super::Record;
 use super::Summary;
 use super::Topic;
+use super::file::Channels;
 use super::file::MAX_MESSAGE;
 use super::file::Storage;
 use super::file::Why;
@@ -32,7 +33,7 @@ pub(super) struct Mcap {
     /// Names of the schemas by id.
     schemas: HashMap<u16, Arc<str>>,
     /// Topic and type of the channels that are wanted, by id.
-    channels: HashMap<u16, (Arc<str>, Arc<str>)>,
+    channels: Channels<u16>,
     summary: Option<Summary>,
 }
 
@@ -170,7 +171,7 @@ impl Storage for Mcap {
 }
 
 /// The message, if its channel is wanted.
-fn record(channels: &HashMap<u16, (Arc<str>, Arc<str>)>, channel: u16, log_time: u64, data: &[u8]) -> Option<Record> {
+fn record(channels: &Channels<u16>, channel: u16, log_time: u64, data: &[u8]) -> Option<Record> {
     let (topic, type_name) = channels.get(&channel)?.clone();
     Some(Record { topic, type_name, log_time: log_time.try_into().unwrap_or(i64::MAX), bytes: data.to_vec() })
 }
@@ -209,7 +210,7 @@ fn indexed(index: &mcap::Summary, wanted: Option<&[String]>) -> Result<Reader, W
 }
 
 /// Topics, counts and times by the statistics of the file.
-fn summary(index: &mcap::Summary, channels: &HashMap<u16, (Arc<str>, Arc<str>)>) -> Option<Summary> {
+fn summary(index: &mcap::Summary, channels: &Channels<u16>) -> Option<Summary> {
     let stats = index.stats.as_ref()?;
     let mut topics: Vec<Topic> = Vec::new();
     for (id, (name, ty)) in channels {

@@ -45,7 +45,7 @@ pub struct Record {
 #[derive(Debug, Error)]
 pub enum BagError {
     /// No such file, no right to read it.
-    #[error("bag {}: {source}", path.display())]
+    #[error("bag {}", path.display())]
     Io {
         /// Bag or file.
         path: PathBuf,
@@ -61,7 +61,7 @@ pub enum BagError {
         found: String,
     },
     /// A metadata.yaml that is none.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Metadata {
         /// The file.
         path: PathBuf,
@@ -112,8 +112,14 @@ pub struct Bag {
 }
 
 impl Bag {
-    /// Finds the files of a bag: a rosbag2 folder (with or without metadata.yaml) or one file.
+    /// Finds the files of a bag: a rosbag2 folder (with or without metadata.yaml), its metadata.yaml, or one file.
     pub fn open(path: &Path) -> Result<Self, BagError> {
+        let path = match path.parent() {
+            Some(folder) if path.file_name().is_some_and(|name| name == metadata::FILE_NAME) => {
+                if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+            }
+            _ => path,
+        };
         let io = |source| BagError::Io { path: path.to_path_buf(), source };
         if !std::fs::metadata(path).map_err(io)?.is_dir() {
             file::check_kind(path)?;

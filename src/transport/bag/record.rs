@@ -29,7 +29,7 @@ use crate::wire::schema;
 #[derive(Debug, Error)]
 pub enum RecordError {
     /// No right, no space, no folder.
-    #[error("writing the bag {}: {source}; nothing was left there", path.display())]
+    #[error("writing the bag {} (nothing was left there)", path.display())]
     Io {
         /// What should be written.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum RecordError {
         source: io::Error,
     },
     /// Refused by the format.
-    #[error("writing the bag {}: {source}; nothing was left there", path.display())]
+    #[error("writing the bag {} (nothing was left there)", path.display())]
     Mcap {
         /// What should be written.
         path: PathBuf,
@@ -111,6 +111,9 @@ impl Place {
         }
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let part = (!is_device(target)).then(|| target.with_file_name(format!("{name}.part")));
+        if let Some(path) = part.clone().filter(|part| folder && part.exists()) {
+            return Err(RecordError::Exists { path });
+        }
         let in_folder = folder.then(|| format!("{name}_0.mcap"));
         Ok(Self { target: target.to_path_buf(), part, in_folder })
     }

@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
@@ -16,6 +15,7 @@ use tempfile::NamedTempFile;
 use super::Record;
 use super::Summary;
 use super::Topic;
+use super::file::Channels;
 use super::file::Storage;
 use super::file::Why;
 
@@ -27,7 +27,7 @@ const BATCH: usize = 8;
 pub(super) struct Sqlite {
     db: Connection,
     /// By id: name and type of the topics that are wanted.
-    topics: HashMap<i64, (Arc<str>, Arc<str>)>,
+    topics: Channels<i64>,
     cut: bool,
     /// Time and row of the last message that was fetched.
     at: (i64, i64),
@@ -113,10 +113,7 @@ impl Storage for Sqlite {
 }
 
 /// The message of a row and where the row is; no message if the topic is unknown.
-fn record(
-    row: &rusqlite::Row<'_>,
-    topics: &HashMap<i64, (Arc<str>, Arc<str>)>,
-) -> rusqlite::Result<(Option<Record>, (i64, i64))> {
+fn record(row: &rusqlite::Row<'_>, topics: &Channels<i64>) -> rusqlite::Result<(Option<Record>, (i64, i64))> {
     let (log_time, id, topic) = (row.get(0)?, row.get(1)?, row.get(2)?);
     let bytes = row.get(3)?;
     let names = topics.get(&topic).cloned();
@@ -125,7 +122,7 @@ fn record(
 }
 
 /// Topics in CDR that are wanted.
-fn topics(db: &Connection, wanted: Option<&[String]>) -> rusqlite::Result<HashMap<i64, (Arc<str>, Arc<str>)>> {
+fn topics(db: &Connection, wanted: Option<&[String]>) -> rusqlite::Result<Channels<i64>> {
     let mut statement = db.prepare("SELECT id, name, type, serialization_format FROM topics")?;
     let mut rows = statement.query([])?;
     let mut topics = HashMap::new();
@@ -167,7 +164,7 @@ impl Size {
     }
 
     fn is_cut(&self) -> bool {
-        self.length < 100 || self.length % self.page != 0 || self.told.is_some_and(|told| self.length < told)
+        self.length < 100 || !self.length.is_multiple_of(self.page) || self.told.is_some_and(|told| self.length < told)
     }
 
     /// A copy without the part of a page at the end; none if there is no such part.

@@ -99,7 +99,7 @@ pub enum ImageError {
         have: usize,
     },
     /// A JPEG or PNG that cannot be decoded.
-    #[error("compressed image, format {format:?}, {have} bytes, cannot be decoded: {source}")]
+    #[error("compressed image, format {format:?}, {have} bytes, cannot be decoded")]
     Codec {
         /// Format by the message.
         format: String,
