@@ -177,14 +177,15 @@ def stop(process):
 def show(program, out, audience, node):
     """Plays the bag. Gives what went wrong, or nothing."""
     if not audience.until(lambda: audience.model, LOADING, node):
-        return f'the node was not ready within {LOADING:.0f} s'
+        ended = node.poll()
+        return f'the node ended with {ended}' if ended is not None else f'no model after {LOADING:.0f} s'
     print(textwrap.fill(f'model: {audience.model}', width(), subsequent_indent='       '))
     if 'RANDOM' in audience.model:
-        if not audience.set(refer_force=True):
-            return 'the node refuses the parameter refer_force'
+        if not audience.set(refer_force=True, max_regions_per_phrase=1):
+            return 'the node refuses refer_force or max_regions_per_phrase'
         print('  No trained model ships yet: the node runs on small random weights. It has learned nothing, so what it\n'
               '  says and marks below means nothing. Everything else is real: camera, graph, network, pictures, bag.\n'
-              '  refer_force is on, so that there are marks to look at although the model finds nothing.')
+              '  So that there is something to look at, it must mark something (refer_force), once a phrase.')
     print()
     play = subprocess.Popen([program, 'play', str(out / 'scenes.mcap'), '--wait', '20'], stdout=subprocess.DEVNULL)
     try:
