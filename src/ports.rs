@@ -136,7 +136,7 @@ pub struct CameraHealth {
     pub newest: Option<Stamp>,
     /// Time since the newest frame came in, by a steady clock.
     pub since_newest: Option<Duration>,
-    /// Age of the newest frame by its stamp and the node's clock [ns]; negative: from the future.
+    /// Age of the newest frame by its stamp and the node's clock, in ns; negative: from the future.
     pub age_nanos: Option<i64>,
 }
 

@@ -20,7 +20,7 @@ pub struct Args {
     /// Only these topics, with commas.
     #[arg(long, value_delimiter = ',')]
     pub topics: Option<Vec<String>>,
-    /// Begin when so long no more listeners turned up [s]: discovery takes a moment.
+    /// Begin when so long no more listeners turned up, in seconds: discovery takes a moment.
     #[arg(long, default_value_t = 0.5)]
     pub wait: f64,
 }

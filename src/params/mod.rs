@@ -57,11 +57,11 @@ pub struct Tunables {
     pub matching_threshold: Option<f32>,
     /// At most this many regions per phrase, best first; none: all.
     pub max_regions_per_phrase: Option<usize>,
-    /// Regions of one phrase that overlap more than this are merged into the better one [IoU]; 1: off, as the official code.
+    /// Regions of one phrase that overlap (IoU) more than this are merged into the better one; 1: off, as the official code.
     pub nms_iou: f32,
     /// How mask logits grow to image size; none: the model's own.
     pub mask_upsampling: Option<MaskUpsampling>,
-    /// Longest answer [tokens].
+    /// Longest answer, in tokens.
     pub max_new_tokens: usize,
     /// 0: always the likeliest token; else the softmax temperature.
     pub temperature: f32,

@@ -7,7 +7,7 @@
 //! | loop -> Asks | commands | `queue_size` | answered FAILED, busy |
 //! | loop -> worker | one frame and one command | 1 | given only to a free worker |
 //! | worker -> loop | text, answers | 2 | text is merged, the worker waits with the answer |
-//! | loop -> publisher | events | 2 | they wait in the outbox; at [`OUTBOX`] the loop reads no more inputs |
+//! | loop -> publisher | events | 2 | they wait in the outbox; at `OUTBOX` the loop reads no more inputs |
 
 mod asks;
 mod choice;

@@ -1,4 +1,4 @@
-//! The node's queue on a recorded stream: the same [`Asks`] and [`History`] as live, without threads, and with the time of
+//! The node's queue on a recorded stream: the same `Asks` and `History` as live, without threads, and with the time of
 //! the recording instead of a clock. The model takes no time here, so every command gets the frame that was the newest
 //! when it came, and two runs give the same answers.
 
