@@ -47,8 +47,8 @@ fn photographed(folder: &Path, i: usize) -> View {
 
 fn drawn(i: usize) -> View {
     let (width, height) = (640, 480);
-    let pixel =
-        |x: usize, y: usize| [(x / 3 + 20 * i) as u8, (y / 2) as u8, if (x / 80 + y / 80) % 2 == 0 { 200 } else { 40 }];
+    let tile = |x: usize, y: usize| if (x / 80 + y / 80).is_multiple_of(2) { 200 } else { 40 };
+    let pixel = |x: usize, y: usize| [(x / 3 + 20 * i) as u8, (y / 2) as u8, tile(x, y)];
     let data = (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y))).collect();
     let rgb = RgbImage { width: width as u32, height: height as u32, data };
     View { rgb, depth: (0..width * height).map(|at| 800 + (at % width) as u16).collect() }
