@@ -2,7 +2,7 @@
 from graph import *
 
 p = Peer(grounding='/robot/grounding', image_topic='/cam/rgb')
-assert ('grounding', '/robot') in p.node.get_node_names_and_namespaces()
+p.until(lambda: ('grounding', '/robot') in p.node.get_node_names_and_namespaces(), 'the name of the node')
 device, timeout, model = p.get('device', 'timeout', 'model')
 assert device.string_value == 'cpu', 'the argument wins over the params file'
 assert timeout.double_value == 7.5, 'what is no argument comes from the params file'
