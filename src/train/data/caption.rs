@@ -36,11 +36,11 @@ fn error(file: &str, image: &Image, why: String) -> DataError {
     DataError::Value { file: file.into(), record: format!("image {}", image.id), field: "tokens_positive", why }
 }
 
-/// Caption with marks, and the objects of each span. Spans count characters.
-fn marked(
-    caption: &str,
-    spans: &BTreeMap<[usize; 2], Vec<usize>>,
-) -> Result<(String, Vec<Option<Vec<usize>>>), String> {
+/// A caption with marks, and the objects of each span.
+type Marked = (String, Vec<Option<Vec<usize>>>);
+
+/// Marks the spans of a caption. Spans count characters.
+fn marked(caption: &str, spans: &BTreeMap<[usize; 2], Vec<usize>>) -> Result<Marked, String> {
     let characters: Vec<char> = caption.chars().collect();
     let text = |from: usize, to: usize| characters[from..to].iter().collect::<String>();
     let (mut answer, mut at) = (String::new(), 0);
