@@ -69,7 +69,7 @@ pub enum Near {
 
 /// Features, logits and mask logits.
 pub const FEATURES: Near = Near::Relative(1e-4);
-/// Boxes in [0, 1].
+/// Boxes in `[0, 1]`.
 pub const BOXES: Near = Near::Absolute(1e-5);
 
 /// The tensors of one file.

@@ -12,7 +12,7 @@ use crate::types::Flow;
 /// How long and how freely to speak.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Longest answer [tokens].
+    /// Longest answer (tokens).
     pub max_new_tokens: usize,
     /// Below [`COLDEST`]: always the likeliest token; else the softmax temperature.
     pub temperature: f64,

@@ -58,7 +58,7 @@ pub struct Request<'a> {
     pub text: &'a str,
     /// What was pointed at, in the order of the slots.
     pub prompts: &'a [VisualPrompt],
-    /// Width and height of the picture in which they were drawn [px]; none: the image's.
+    /// Width and height of the picture in which they were drawn (px); none: the image's.
     pub drawn_in: Option<(u32, u32)>,
     /// Earlier turns, oldest first.
     pub history: &'a [Turn],
@@ -69,11 +69,11 @@ pub struct Request<'a> {
 pub struct Options {
     /// Length and temperature of the words.
     pub limits: Limits,
-    /// Regions scoring at or below this are dropped, [0, 1].
+    /// Regions scoring at or below this are dropped, `[0, 1]`.
     pub threshold: Option<f32>,
     /// At most this many regions per phrase; none: all.
     pub max_regions: Option<usize>,
-    /// Overlap above which the better of two regions stays [IoU]; 1: both stay.
+    /// Overlap above which the better of two regions stays (IoU); 1: both stay.
     pub nms_iou: f32,
     /// How masks grow to the image.
     pub upsampling: Option<MaskUpsampling>,
@@ -96,7 +96,7 @@ pub struct Grounding {
     pub end: End,
     /// Ids that were generated.
     pub tokens: usize,
-    /// Time per stage [ms].
+    /// Time per stage (ms).
     pub times: Times,
 }
 

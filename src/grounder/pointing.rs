@@ -9,7 +9,7 @@ use crate::types::VisualPrompt;
 
 /// Side of the box that stands for a click, of the padded square.
 const CLICK: f64 = 0.006;
-/// How far outside of the image a scaled prompt may lie by rounding alone [px].
+/// How far outside of the image a scaled prompt may lie by rounding alone (px).
 const SLACK: f64 = 0.5;
 
 /// Why a prompt points at nothing.
@@ -22,9 +22,9 @@ pub enum PointingError {
         index: usize,
         /// The prompt, in numbers.
         what: String,
-        /// Columns of the picture [px].
+        /// Columns of the picture (px).
         width: u32,
-        /// Rows of the picture [px].
+        /// Rows of the picture (px).
         height: u32,
     },
     /// No pixel.
@@ -40,7 +40,7 @@ pub enum PointingError {
 /// A visual prompt as the encoder takes it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Place {
-    /// cx, cy, w, h in [0, 1] of the padded square.
+    /// cx, cy, w, h in `[0, 1]` of the padded square.
     pub centre_size: [f64; 4],
     /// A rectangle; else a point.
     pub is_box: bool,
@@ -102,7 +102,7 @@ impl Picture<'_> {
         Ok(Place { centre_size, is_box: true })
     }
 
-    /// Pixels of the picture -> [0, 1] of the square.
+    /// Pixels of the picture -> `[0, 1]` of the square.
     fn in_square(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let (width, height) = self.letterbox.image;
         let scaled = |at: f64, to: u32, from: u32| at * f64::from(to) / f64::from(from);

@@ -21,11 +21,11 @@ pub const OPENAI_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
 /// How an image lies in the heads' square: at the top left, scaled by its longer side, padded right and below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Letterbox {
-    /// Width and height of the image [px].
+    /// Width and height of the image (px).
     pub image: (u32, u32),
-    /// Width and height of the scaled image inside the square [px].
+    /// Width and height of the scaled image inside the square (px).
     pub scaled: (u32, u32),
-    /// Side of the square [px].
+    /// Side of the square (px).
     pub side: u32,
 }
 
@@ -45,12 +45,12 @@ impl Letterbox {
         f64::from(self.image.0.max(self.image.1))
     }
 
-    /// A point of the image [px] -> of the square, `[0, 1]`.
+    /// A point of the image (px) -> of the square, `[0, 1]`.
     pub fn apply(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         [x / self.extent(), y / self.extent()]
     }
 
-    /// A point of the square, `[0, 1]` -> of the image [px]; may lie outside of the image.
+    /// A point of the square, `[0, 1]` -> of the image (px); may lie outside of the image.
     pub fn undo(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         [x * self.extent(), y * self.extent()]
     }

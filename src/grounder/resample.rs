@@ -21,7 +21,7 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// Half width of the kernel [px of the output, when shrinking].
+    /// Half width of the kernel (px of the output, when shrinking).
     fn support(self) -> f64 {
         match self {
             Filter::Bilinear => 1.0,
@@ -45,9 +45,9 @@ impl Filter {
 /// Pixels of an RGB picture, borrowed: `height * width * 3` bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Pixels<'a> {
-    /// Columns [px].
+    /// Columns (px).
     pub width: usize,
-    /// Rows [px].
+    /// Rows (px).
     pub height: usize,
     /// R G B, rows from the top.
     pub data: &'a [u8],
@@ -56,7 +56,7 @@ pub struct Pixels<'a> {
 /// One axis of a resize: which part of the output is wanted.
 #[derive(Debug, Clone)]
 pub struct Axis {
-    /// Size to which the whole axis would be resized [px].
+    /// Size to which the whole axis would be resized (px).
     pub size: usize,
     /// The part of it that is computed.
     pub window: Range<usize>,

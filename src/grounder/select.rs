@@ -11,11 +11,11 @@ use crate::types::PixelBox;
 /// Which queries are kept and how their masks grow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
-    /// Queries scoring at or below this are dropped, [0, 1]; none: only the best one is kept (Q3).
+    /// Queries scoring at or below this are dropped, `[0, 1]`; none: only the best one is kept (Q3).
     pub threshold: Option<f32>,
     /// At most this many, the best ones; none: all.
     pub max_regions: Option<usize>,
-    /// Of two boxes that overlap more than this the better one stays [IoU]; 1: both, as in the official code (Q14).
+    /// Of two boxes that overlap more than this the better one stays (IoU); 1: both, as in the official code (Q14).
     pub nms_iou: f32,
     /// How masks grow.
     pub upsampling: MaskUpsampling,
@@ -26,7 +26,7 @@ pub struct Rule {
 pub struct Region {
     /// Query of the head.
     pub query: usize,
-    /// Softmax over the queries, [0, 1]; uncalibrated.
+    /// Softmax over the queries, `[0, 1]`; uncalibrated.
     pub score: f32,
     /// The head's box, rounded outward, inside the image; empty when it lies in the padding.
     pub bbox: PixelBox,
@@ -81,14 +81,14 @@ pub fn kept(scores: &[f32], boxes: &[[f32; 4]], rule: &Rule) -> Vec<usize> {
     kept
 }
 
-/// Boxes `[Q, 4]` (cx, cy, w, h) -> x0, y0, x1, y1, still in [0, 1] of the square and not limited to it (Q22).
+/// Boxes `[Q, 4]` (cx, cy, w, h) -> x0, y0, x1, y1, still in `[0, 1]` of the square and not limited to it (Q22).
 pub fn corners(boxes: &Tensor) -> Vec<[f32; 4]> {
     let (centre, half) = (boxes.narrow(-1, 0, 2), boxes.narrow(-1, 2, 2) * 0.5);
     let corners = Tensor::cat(&[&centre - &half, centre + half], -1);
     rows(&corners).into_iter().map(|row| [row[0], row[1], row[2], row[3]]).collect()
 }
 
-/// A box in [0, 1] of the square -> pixels of the image. The square's side is the image's longer one.
+/// A box in `[0, 1]` of the square -> pixels of the image. The square's side is the image's longer one.
 pub fn on_image(corners: [f32; 4], image: (u32, u32)) -> [f32; 4] {
     corners.map(|corner| corner * image.0.max(image.1) as f32)
 }

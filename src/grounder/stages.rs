@@ -8,7 +8,7 @@ use tch::Device;
 use crate::types::Flow;
 use crate::types::Step;
 
-/// Time per stage [ms], in the order of the walk.
+/// Time per stage (ms), in the order of the walk.
 pub type Times = Vec<(&'static str, f32)>;
 
 /// The stages of one answer.

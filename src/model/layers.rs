@@ -183,7 +183,7 @@ pub fn size4(x: &Tensor) -> (i64, i64, i64, i64) {
     x.size4().expect("four axes")
 }
 
-/// Boxes in [0, 1] to the space in which the decoder refines them (model.md 7.3).
+/// Boxes in `[0, 1]` to the space in which the decoder refines them (model.md 7.3).
 pub fn inverse_sigmoid(x: &Tensor) -> Tensor {
     let x = x.clamp(0.0, 1.0);
     let odds = x.clamp_min(1e-5) / (x.neg() + 1.0).clamp_min(1e-5);

@@ -169,7 +169,7 @@ impl LlavaGrounding {
         self.openseed.ground(&image, &SegFeatures::all(&features), Masks::Last)
     }
 
-    /// Image for the heads `[1, 3, S, S]`, boxes `[P, 4]` (cx, cy, w, h in [0, 1] of the square) and their kinds
+    /// Image for the heads `[1, 3, S, S]`, boxes `[P, 4]` (cx, cy, w, h in `[0, 1]` of the square) and their kinds
     /// (0 a click, 1 a box) -> the objects under them.
     pub fn prompt_head(&self, head_input: &Tensor, boxes: &Tensor, kinds: &[i64]) -> PromptOutput {
         let device = self.device();

@@ -47,7 +47,7 @@ pub enum Masks {
 pub struct Prediction {
     /// `[B, Q, K]`: how well query and `<seg>` fit.
     pub logits: Tensor,
-    /// `[B, Q, 4]`: cx, cy, w, h in [0, 1] of the padded square.
+    /// `[B, Q, 4]`: cx, cy, w, h in `[0, 1]` of the padded square.
     pub boxes: Tensor,
     /// `[B, Q, S/4, S/4]` logits.
     pub masks: Option<Tensor>,

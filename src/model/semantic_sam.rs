@@ -21,7 +21,7 @@ use super::openseed::Masks;
 /// Places that somebody pointed at.
 #[derive(Debug)]
 pub struct Prompts<'a> {
-    /// `[B, P, 4]`: cx, cy, w, h in [0, 1] of the padded square; a click is a box of a few pixels.
+    /// `[B, P, 4]`: cx, cy, w, h in `[0, 1]` of the padded square; a click is a box of a few pixels.
     pub boxes: &'a Tensor,
     /// `[B, P]` integers: 0 a click, 1 a box.
     pub kinds: &'a Tensor,
@@ -32,9 +32,9 @@ pub struct Prompts<'a> {
 /// What one layer says of the prompts; each has `M` candidates, of which the first counts.
 #[derive(Debug)]
 pub struct PromptPrediction {
-    /// `[B, P M, 4]`: cx, cy, w, h in [0, 1].
+    /// `[B, P M, 4]`: cx, cy, w, h in `[0, 1]`.
     pub boxes: Tensor,
-    /// `[B, P, M]`: predicted IoU of the mask, not limited to [0, 1].
+    /// `[B, P, M]`: predicted IoU of the mask, not limited to `[0, 1]`.
     pub ious: Tensor,
     /// `[B, P M, S/4, S/4]` logits.
     pub masks: Option<Tensor>,

@@ -53,7 +53,7 @@ pub enum ImageTransport {
 /// Settings that may change while the node runs; one answer works on one snapshot of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tunables {
-    /// Regions scoring at or below this are dropped, [0, 1]; none: the model's own.
+    /// Regions scoring at or below this are dropped, `[0, 1]`; none: the model's own.
     pub matching_threshold: Option<f32>,
     /// At most this many regions per phrase, best first; none: all.
     pub max_regions_per_phrase: Option<usize>,

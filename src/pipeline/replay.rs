@@ -169,7 +169,7 @@ mod tests {
         Input::Ask(Ask { command: Command { text: text.into(), continuous, ..Command::default() }, reply: None })
     }
 
-    /// Time [ms], status and text or message of the answers among `events`.
+    /// Time (ms), status and text or message of the answers among `events`.
     fn answers(events: Vec<Timed>) -> Vec<(i64, Status, String)> {
         let answer = |(time, event): Timed| match event {
             Event::Answer { answer, .. } => {

@@ -26,7 +26,7 @@ pub struct StampText {
     pub nanosec: u32,
 }
 
-/// Where somebody pointed [px].
+/// Where somebody pointed (px).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Pointer {
@@ -62,16 +62,16 @@ pub struct Referent {
     pub name: String,
     /// True if training never shows this colour on this shape.
     pub held_out: bool,
-    /// Bounds of what is seen of it: `[x0, y0, x1, y1]`, end exclusive [px].
+    /// Bounds of what is seen of it: `[x0, y0, x1, y1]`, end exclusive (px).
     #[serde(rename = "box")]
     pub bbox: [u32; 4],
-    /// Bounds of what would be seen of it alone [px].
+    /// Bounds of what would be seen of it alone (px).
     pub amodal_box: [u32; 4],
     /// Visible pixels.
     pub mask: RleText,
-    /// Middle of its bounds in `map` [m].
+    /// Middle of its bounds in `map` (m).
     pub position: [f64; 3],
-    /// Mean of its visible surface in the optical frame [m].
+    /// Mean of its visible surface in the optical frame (m).
     pub optical_surface: [f64; 3],
 }
 

@@ -11,20 +11,20 @@ use nalgebra::Translation3;
 use nalgebra::UnitQuaternion;
 use nalgebra::Vector3;
 
-/// Focal lengths and principal point [px] of an image of `width` x `height`.
+/// Focal lengths and principal point (px) of an image of `width` x `height`.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Intrinsics {
-    /// Columns [px].
+    /// Columns (px).
     pub width: u32,
-    /// Rows [px].
+    /// Rows (px).
     pub height: u32,
-    /// Focal length along x [px].
+    /// Focal length along x (px).
     pub fx: f64,
-    /// Focal length along y [px].
+    /// Focal length along y (px).
     pub fy: f64,
-    /// Principal point, column [px].
+    /// Principal point, column (px).
     pub cx: f64,
-    /// Principal point, row [px].
+    /// Principal point, row (px).
     pub cy: f64,
 }
 
@@ -38,7 +38,7 @@ pub struct View {
 }
 
 impl View {
-    /// Camera at `eye` that looks at `target` (both in `map`, z up), turned by `roll` [rad] about its axis.
+    /// Camera at `eye` that looks at `target` (both in `map`, z up), turned by `roll` (rad) about its axis.
     /// None if it would look straight up or down.
     pub fn looking_at(intrinsics: Intrinsics, eye: Point3<f64>, target: Point3<f64>, roll: f64) -> Option<Self> {
         let forward = (target - eye).try_normalize(1e-9)?;
@@ -51,18 +51,18 @@ impl View {
         Some(Self { intrinsics, map_from_optical })
     }
 
-    /// Pixel and depth [m] of a point in the optical frame; None behind the camera.
+    /// Pixel and depth (m) of a point in the optical frame; None behind the camera.
     pub fn project_optical(&self, p: &Point3<f64>) -> Option<([f64; 2], f64)> {
         let k = &self.intrinsics;
         (p.z > 1e-6).then(|| ([k.fx * p.x / p.z + k.cx, k.fy * p.y / p.z + k.cy], p.z))
     }
 
-    /// Pixel and depth [m] of a point in `map`; None behind the camera.
+    /// Pixel and depth (m) of a point in `map`; None behind the camera.
     pub fn project(&self, p: &Point3<f64>) -> Option<([f64; 2], f64)> {
         self.project_optical(&self.map_from_optical.inverse_transform_point(p))
     }
 
-    /// The point in the optical frame at `depth` [m] in the middle of pixel (`x`, `y`).
+    /// The point in the optical frame at `depth` (m) in the middle of pixel (`x`, `y`).
     pub fn unproject(&self, x: f64, y: f64, depth: f64) -> Point3<f64> {
         let k = &self.intrinsics;
         Point3::new((x - k.cx) / k.fx * depth, (y - k.cy) / k.fy * depth, depth)

@@ -14,14 +14,14 @@ const ON_SURFACE: f32 = 0.000_08;
 /// A half line in `map`; `dir` has length 1.
 #[derive(Debug, Clone, Copy)]
 pub struct Ray {
-    /// Start [m].
+    /// Start (m).
     pub from: Vec3,
     /// Direction, length 1.
     pub dir: Vec3,
 }
 
 impl Ray {
-    /// The point at distance `t` [m].
+    /// The point at distance `t` (m).
     #[inline]
     pub fn at(&self, t: f32) -> Vec3 {
         self.from + self.dir * t
@@ -46,7 +46,7 @@ pub enum Surface {
 /// Where a ray ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Hit {
-    /// Distance along the ray [m].
+    /// Distance along the ray (m).
     pub t: f32,
     /// What is there.
     pub surface: Surface,
@@ -58,12 +58,12 @@ pub struct Body {
     shape: Shape,
     /// Rows of the rotation `object_from_map`.
     axes: [Vec3; 3],
-    /// Middle of the bounds in `map` [m].
+    /// Middle of the bounds in `map` (m).
     pub center: Vec3,
     scale: f32,
     /// Half bounds at medium size, with a hair of room.
     half: Vec3,
-    /// Radius of a ball about `center` that holds the body [m].
+    /// Radius of a ball about `center` that holds the body (m).
     pub radius: f32,
 }
 
@@ -95,7 +95,7 @@ impl Body {
         self.turned(p - self.center) * (1.0 / self.scale)
     }
 
-    /// Signed distance [m] of a point of `map`.
+    /// Signed distance (m) of a point of `map`.
     #[inline]
     pub fn distance(&self, p: Vec3) -> f32 {
         self.shape.distance(self.local(p)) * self.scale
@@ -106,7 +106,7 @@ impl Body {
         self.shape.part(self.local(p))
     }
 
-    /// Distance [m] along the ray to the surface, if it is met within `limit`.
+    /// Distance (m) along the ray to the surface, if it is met within `limit`.
     pub fn hit(&self, ray: &Ray, limit: f32) -> Option<f32> {
         let (from, dir) = (self.local(ray.from), self.turned(ray.dir));
         let (mut t, leave) = slab(from, dir, self.half)?;

@@ -15,11 +15,11 @@ use super::words::Noun;
 use super::words::Relation;
 use super::words::Side;
 
-/// Margin of left and right [image widths]: 8 px of 320.
+/// Margin of left and right (image widths): 8 px of 320.
 const ASIDE: f64 = 0.025;
-/// Margin of nearer and farther [m].
+/// Margin of nearer and farther (m).
 const DEEPER: f64 = 0.03;
-/// Free space between things next to each other, and between things that are not [m].
+/// Free space between things next to each other, and between things that are not (m).
 const NEXT: (f64, f64) = (0.04, 0.08);
 /// Factor by which the largest must exceed the others, in size as built and as seen.
 const LARGER: f64 = 1.25;
@@ -68,19 +68,19 @@ pub struct Thing {
     pub size: Size,
     /// False when most of it is hidden: it may be meant by a phrase, but nobody can be sure.
     pub clear: bool,
-    /// Middle of its visible box [image widths].
+    /// Middle of its visible box (image widths).
     pub across: f64,
-    /// Position on the table to the right of the camera's axis [m].
+    /// Position on the table to the right of the camera's axis (m).
     pub right: f64,
-    /// Position on the table away from the camera [m].
+    /// Position on the table away from the camera (m).
     pub away: f64,
-    /// Radius seen from above [m].
+    /// Radius seen from above (m).
     pub footprint: f64,
     /// Factor on the kind's medium size.
     pub scale: f64,
-    /// Cube root of the volume of its bounds [m].
+    /// Cube root of the volume of its bounds (m).
     pub bulk: f64,
-    /// Root of the area of its box in the picture [image widths].
+    /// Root of the area of its box in the picture (image widths).
     pub seen_side: f64,
 }
 

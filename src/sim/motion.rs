@@ -36,11 +36,11 @@ pub struct Course {
 /// How far the camera goes.
 #[derive(Debug, Clone, Copy, Default)]
 struct Turns {
-    /// About the vertical [rad].
+    /// About the vertical (rad).
     around: f64,
     /// Towards the scene, as a part of the distance.
     closer: f64,
-    /// Up [m].
+    /// Up (m).
     up: f64,
 }
 
@@ -67,7 +67,7 @@ impl Course {
         Self { start, turns, slides }
     }
 
-    /// Scene and view at `t` in [0, 1].
+    /// Scene and view at `t` in `[0, 1]`.
     pub fn at(&self, t: f64) -> (Scene, View) {
         let t = t * t * (3.0 - 2.0 * t); // starts and stops gently
         let mut scene = self.start.scene.clone();

@@ -12,15 +12,15 @@ use crate::types::RgbImage;
 pub struct Sensor {
     /// Gain of each colour channel: exposure and white balance.
     pub gain: Vec3,
-    /// Standard deviation of the colour noise [levels of 255].
+    /// Standard deviation of the colour noise (levels of 255).
     pub color_noise: f32,
-    /// Standard deviation of the depth noise at 1 m [m]; grows with the square of the depth.
+    /// Standard deviation of the depth noise at 1 m (m); grows with the square of the depth.
     pub depth_noise: f32,
-    /// Distance between projector and camera [m]: strips beside edges that the projector does not reach have no depth.
+    /// Distance between projector and camera (m): strips beside edges that the projector does not reach have no depth.
     pub baseline: f32,
     /// Blind patches per frame.
     pub patches: u32,
-    /// Nearest and farthest depth that is measured [m].
+    /// Nearest and farthest depth that is measured (m).
     pub range: (f32, f32),
 }
 
@@ -94,7 +94,7 @@ impl Sensor {
     }
 }
 
-/// sRGB level [0, 255] of a linear value, highlights rolled off instead of cut.
+/// sRGB level `[0, 255]` of a linear value, highlights rolled off instead of cut.
 fn tone(linear: f32) -> f32 {
     const STEPS: usize = 4096;
     const BRIGHTEST: f32 = 4.0;

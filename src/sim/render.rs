@@ -25,11 +25,11 @@ pub struct Rendered {
 /// Geometry seen by the pixels' centres.
 #[derive(Debug, Clone)]
 pub struct Layers {
-    /// Columns [px].
+    /// Columns (px).
     pub width: u32,
-    /// Rows [px].
+    /// Rows (px).
     pub height: u32,
-    /// Depth along the optical axis [m].
+    /// Depth along the optical axis (m).
     pub depth: Vec<f32>,
     /// 0: no object, else index + 1.
     pub labels: Vec<u8>,
@@ -74,7 +74,7 @@ impl Lens {
         }
     }
 
-    /// The ray through a place in the image [px], and the depth that one metre of it spans.
+    /// The ray through a place in the image (px), and the depth that one metre of it spans.
     fn ray(&self, x: f32, y: f32) -> (Ray, f32) {
         let (a, b) = ((x - self.center.0) / self.focal.0, (y - self.center.1) / self.focal.1);
         let per_metre = 1.0 / (1.0 + a * a + b * b).sqrt();

@@ -102,18 +102,18 @@ pub struct Object {
 }
 
 impl Object {
-    /// Half of the bounds along the object's own axes [m].
+    /// Half of the bounds along the object's own axes (m).
     pub fn half_extents(&self) -> Vector3<f64> {
         let h = self.shape.half_extents();
         Vector3::new(f64::from(h.x), f64::from(h.y), f64::from(h.z)) * self.scale
     }
 
-    /// Middle of the bounds in `map` [m].
+    /// Middle of the bounds in `map` (m).
     pub fn center(&self) -> Vector3<f64> {
         self.map_from_object.translation.vector
     }
 
-    /// Radius about the middle, seen from above, that nothing else may enter [m].
+    /// Radius about the middle, seen from above, that nothing else may enter (m).
     pub fn footprint(&self) -> f64 {
         let half = self.half_extents();
         let axes = self.map_from_object.rotation.to_rotation_matrix();
@@ -129,11 +129,11 @@ impl Object {
 /// The table: a slab whose top is at height `top`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Table {
-    /// Height of the top [m].
+    /// Height of the top (m).
     pub top: f32,
-    /// Half length along x and y [m].
+    /// Half length along x and y (m).
     pub half: (f32, f32),
-    /// Thickness of the slab [m].
+    /// Thickness of the slab (m).
     pub thickness: f32,
     /// The top.
     pub texture: Texture,
@@ -144,9 +144,9 @@ pub struct Table {
 /// The room around: a box from z = 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Room {
-    /// Distance of the walls from the origin along x and y [m].
+    /// Distance of the walls from the origin along x and y (m).
     pub half: (f32, f32),
-    /// Height of the ceiling [m].
+    /// Height of the ceiling (m).
     pub height: f32,
     /// The walls.
     pub wall: Texture,

@@ -1,4 +1,4 @@
-//! Signed distances of simple forms [m]: negative inside, never more than the true distance outside.
+//! Signed distances of simple forms (m): negative inside, never more than the true distance outside.
 //!
 //! The building blocks of `shapes`. `rho` is the distance from the axis of a turned body, `z` the height on it.
 

@@ -18,7 +18,7 @@ struct Finish {
     metal: bool,
 }
 
-/// Colour at the end of `ray`; `pixel` is the angle of a pixel [rad]. With `known` the light is not looked up again.
+/// Colour at the end of `ray`; `pixel` is the angle of a pixel (rad). With `known` the light is not looked up again.
 pub fn shade(stage: &Stage<'_>, ray: &Ray, hit: &Hit, pixel: f32, known: Option<Lit>) -> (Vec3, Lit) {
     let p = ray.at(hit.t);
     match hit.surface {
@@ -104,7 +104,7 @@ fn table_side(stage: &Stage<'_>, p: Vec3) -> Vec3 {
     }
 }
 
-/// Inward normal of the wall at `p`, and the position along it [m].
+/// Inward normal of the wall at `p`, and the position along it (m).
 fn wall_side(stage: &Stage<'_>, p: Vec3) -> (Vec3, f32) {
     let room = &stage.scene.room;
     let (dx, dy) = (room.half.0 - p.x.abs(), room.half.1 - p.y.abs());

@@ -61,7 +61,7 @@ impl Shape {
         Self::Banana,
     ];
 
-    /// Half of the bounds [m] at medium size.
+    /// Half of the bounds (m) at medium size.
     pub fn half_extents(self) -> Vec3 {
         match self {
             Self::Box => vec3(0.042, 0.033, 0.028),
@@ -89,7 +89,7 @@ impl Shape {
         matches!(self, Self::Cylinder | Self::Bottle | Self::Can)
     }
 
-    /// Signed distance [m] of a point in the local frame.
+    /// Signed distance (m) of a point in the local frame.
     pub fn distance(self, p: Vec3) -> f32 {
         let rho = (p.x * p.x + p.y * p.y).sqrt();
         match self {
@@ -172,7 +172,7 @@ const BANANA_HALF_ANGLE: f32 = 0.85;
 /// Height of the bounds' centre above the centre of the bend.
 const BANANA_SHIFT: f32 = 0.0762;
 
-/// Angle along the bend, 0 in the middle [rad].
+/// Angle along the bend, 0 in the middle (rad).
 fn banana_angle(p: Vec3) -> f32 {
     p.x.atan2(p.y + BANANA_SHIFT)
 }

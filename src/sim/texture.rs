@@ -18,7 +18,7 @@ pub enum Pattern {
     Plain,
 }
 
-/// A pattern with its colours; a function of the position on the surface [m].
+/// A pattern with its colours; a function of the position on the surface (m).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Texture {
     /// The material.
@@ -27,7 +27,7 @@ pub struct Texture {
     pub base: Vec3,
     /// Linear colour of grain, stripes, tiles or speckles.
     pub accent: Vec3,
-    /// Size of a plank, stripe, tile or speckle [m].
+    /// Size of a plank, stripe, tile or speckle (m).
     pub scale: f32,
     /// Direction of the pattern: cosine and sine.
     pub turn: (f32, f32),
@@ -36,7 +36,7 @@ pub struct Texture {
 }
 
 impl Texture {
-    /// Linear albedo at (`u`, `v`) [m], averaged over about `footprint` [m].
+    /// Linear albedo at (`u`, `v`) (m), averaged over about `footprint` (m).
     pub fn albedo(&self, u: f32, v: f32, footprint: f32) -> Vec3 {
         let (cos, sin) = self.turn;
         let (x, y, w) = (
@@ -101,7 +101,7 @@ impl Texture {
         self.base.lerp(self.accent, t.clamp(0.0, 1.0))
     }
 
-    /// Smooth noise in [0, 1] with one bump a unit.
+    /// Smooth noise in `[0, 1]` with one bump a unit.
     fn noise(&self, x: f32, y: f32, layer: u32) -> f32 {
         let (i, j) = (x.floor(), y.floor());
         let (fx, fy) = (x - i, y - j);
@@ -128,7 +128,7 @@ fn square_wave(x: f32, w: f32) -> f32 {
     (integral(x + 0.5 * w) - integral(x - 0.5 * w)) / w
 }
 
-/// A number in [0, 1] for a lattice point.
+/// A number in `[0, 1]` for a lattice point.
 fn hash(i: i32, j: i32, seed: u32) -> f32 {
     let mut h = (i as u32).wrapping_mul(0x9E37_79B1) ^ (j as u32).wrapping_mul(0x85EB_CA77) ^ seed;
     h ^= h >> 15;

@@ -23,7 +23,7 @@ use crate::types::rle::Rle;
 /// A rigid pose; the field's name says of what in what.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pose {
-    /// [m].
+    /// (m).
     pub position: [f64; 3],
     /// Unit quaternion x, y, z, w.
     pub orientation: [f64; 4],
@@ -38,7 +38,7 @@ pub struct RleText {
     pub counts: String,
 }
 
-/// Boxes are `[x0, y0, x1, y1]`, end exclusive [px].
+/// Boxes are `[x0, y0, x1, y1]`, end exclusive (px).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObjectTruth {
     /// Index in the scene.
@@ -53,11 +53,11 @@ pub struct ObjectTruth {
     pub held_out: bool,
     /// Pose of its own axes in `map`, origin in the middle of its bounds.
     pub map_from_object: Pose,
-    /// Middle of its bounds in the optical frame [m].
+    /// Middle of its bounds in the optical frame (m).
     pub optical_position: [f64; 3],
-    /// Mean of its visible surface in the optical frame [m]; absent when nothing is seen of it.
+    /// Mean of its visible surface in the optical frame (m); absent when nothing is seen of it.
     pub optical_surface: Option<[f64; 3]>,
-    /// Full bounds along its own axes [m].
+    /// Full bounds along its own axes (m).
     pub extent: [f64; 3],
     /// Bounds of the pixels that it would cover alone, inside the image; absent when it is outside.
     pub amodal_box: Option<[u32; 4]>,
@@ -85,7 +85,7 @@ pub struct FrameTruth {
 pub struct Shot {
     /// What the colour sensor says.
     pub image: RgbImage,
-    /// What the depth sensor says [mm], 0: nothing.
+    /// What the depth sensor says (mm), 0: nothing.
     pub depth_mm: Vec<u16>,
     /// Exact depth and labels.
     pub layers: Layers,

@@ -5,7 +5,7 @@
 
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
-/// A point or direction [m], or a linear colour (x red, y green, z blue).
+/// A point or direction (m), or a linear colour (x red, y green, z blue).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Vec3 {
     /// First component.

@@ -55,7 +55,7 @@ impl Picture {
         self.truth.objects.iter().filter(|object| object.visible_box.is_some())
     }
 
-    /// Position on the table: to the right and away, seen from the camera [m].
+    /// Position on the table: to the right and away, seen from the camera (m).
     fn place(&self, o: &ObjectTruth) -> (f64, f64) {
         let [x, y, z, w] = self.truth.map_from_optical.orientation;
         let look = UnitQuaternion::from_quaternion(Quaternion::new(w, x, y, z)) * Vector3::new(0.0, 0.0, 1.0);

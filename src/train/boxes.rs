@@ -1,4 +1,4 @@
-//! Box arithmetic of matcher and losses. Boxes are relative to the padded square, [0, 1].
+//! Box arithmetic of matcher and losses. Boxes are relative to the padded square, `[0, 1]`.
 
 use tch::Tensor;
 

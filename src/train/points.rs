@@ -9,7 +9,7 @@ const IMPORTANT: f64 = 0.75;
 /// Random candidates per point from which the uncertain ones are taken.
 const OVERSAMPLE: i64 = 3;
 
-/// Bilinear values of `maps` `[N, h, w]` at `coords` `[N, P, 2]` (x, y in [0, 1], pixel centres at +0.5) -> `[N, P]`.
+/// Bilinear values of `maps` `[N, h, w]` at `coords` `[N, P, 2]` (x, y in `[0, 1]`, pixel centres at +0.5) -> `[N, P]`.
 pub fn sample(maps: &Tensor, coords: &Tensor) -> Tensor {
     let grid = (coords * 2.0 - 1.0).unsqueeze(2); // [N, P, 1, 2]
     maps.unsqueeze(1).grid_sampler_2d(&grid, 0, 0, false).squeeze_dim(3).squeeze_dim(1)

@@ -7,7 +7,7 @@ const BOX_NOISE: f64 = 0.4;
 /// The same for a click, whose box stands for a point.
 const CLICK_NOISE: f64 = 0.4 * 0.01;
 
-/// Prompts `[n, 4]` (cx, cy, w, h in [0, 1]), the first `clicks` of which are clicks, with noise from `u` `[n, 4]`,
+/// Prompts `[n, 4]` (cx, cy, w, h in `[0, 1]`), the first `clicks` of which are clicks, with noise from `u` `[n, 4]`,
 /// uniform in [0, 1).
 pub fn jitter(prompts: &Tensor, clicks: i64, u: &Tensor) -> Tensor {
     let sides = prompts.narrow(1, 2, 2);

@@ -8,23 +8,23 @@ use super::frame::Header;
 /// Axis-aligned pixels `x0 <= x < x1`, `y0 <= y < y1`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PixelBox {
-    /// First column [px].
+    /// First column (px).
     pub x0: u32,
-    /// First row [px].
+    /// First row (px).
     pub y0: u32,
-    /// One past the last column [px].
+    /// One past the last column (px).
     pub x1: u32,
-    /// One past the last row [px].
+    /// One past the last row (px).
     pub y1: u32,
 }
 
 impl PixelBox {
-    /// Columns [px].
+    /// Columns (px).
     pub fn width(&self) -> u32 {
         self.x1.saturating_sub(self.x0)
     }
 
-    /// Rows [px].
+    /// Rows (px).
     pub fn height(&self) -> u32 {
         self.y1.saturating_sub(self.y0)
     }
@@ -38,7 +38,7 @@ impl PixelBox {
 /// Pixels of one object: 255 inside, 0 outside, of the rectangle `roi` of the image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mask {
-    /// Tight bounds [px]; empty: no pixel.
+    /// Tight bounds (px); empty: no pixel.
     pub roi: PixelBox,
     /// `roi.height() * roi.width()` bytes, rows from the top.
     pub pixels: Vec<u8>,
@@ -64,7 +64,7 @@ pub struct GroundedObject {
     pub phrase_span: (u32, u32),
     /// Words or prompt.
     pub source: Source,
-    /// [0, 1]: softmax over the head's queries (words), or the predicted IoU (prompt). Uncalibrated.
+    /// `[0, 1]`: softmax over the head's queries (words), or the predicted IoU (prompt). Uncalibrated.
     pub score: f32,
     /// The box head's box, rounded outward, inside the image.
     pub bbox: PixelBox,
@@ -110,13 +110,13 @@ pub struct Answer {
     pub text: String,
     /// In the order in which the answer names them, then those of the prompts.
     pub objects: Vec<GroundedObject>,
-    /// Width and height of the image [px]; 0 when there was no frame.
+    /// Width and height of the image (px); 0 when there was no frame.
     pub image_size: (u32, u32),
     /// Now minus the image's stamp when the model took the frame.
     pub age_at_start: Duration,
     /// Now minus the image's stamp when the answer was published.
     pub age_at_publish: Duration,
-    /// Time per stage [ms], in the order of the walk.
+    /// Time per stage (ms), in the order of the walk.
     pub stages: Vec<(&'static str, f32)>,
     /// Name and short hash of the weights.
     pub model: String,

@@ -20,16 +20,16 @@ pub enum Mode {
 /// A place that the user pointed at, in pixels of the picture it was drawn in.
 #[derive(Debug, Clone, PartialEq)]
 pub enum VisualPrompt {
-    /// One point [px].
+    /// One point (px).
     Click {
-        /// Column [px].
+        /// Column (px).
         x: f32,
-        /// Row [px].
+        /// Row (px).
         y: f32,
     },
-    /// A rectangle [px].
+    /// A rectangle (px).
     Box(PixelBox),
-    /// A stroke [px]; becomes a click at the point of the stroke nearest to its centroid.
+    /// A stroke (px); becomes a click at the point of the stroke nearest to its centroid.
     Scribble(Vec<[f32; 2]>),
     /// A free form; becomes the box of its extent.
     Mask(Mask),
@@ -48,7 +48,7 @@ pub struct Command {
     pub prompts: Vec<VisualPrompt>,
     /// The frame that was pointed at; zero stamp: the newest.
     pub image_header: Header,
-    /// Width and height of the picture in which the prompts were drawn [px]; none: the camera's own.
+    /// Width and height of the picture in which the prompts were drawn (px); none: the camera's own.
     pub image_size: Option<(u32, u32)>,
     /// Empty: the first camera.
     pub camera: String,

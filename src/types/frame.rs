@@ -48,9 +48,9 @@ pub struct Header {
 /// RGB pixels, 8 bit, rows from the top without padding: `data.len() == 3 * width * height`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RgbImage {
-    /// Columns [px], at least 1.
+    /// Columns (px), at least 1.
     pub width: u32,
-    /// Rows [px], at least 1.
+    /// Rows (px), at least 1.
     pub height: u32,
     /// `height * width * 3` bytes, R G B.
     pub data: Vec<u8>,

@@ -8,9 +8,9 @@ use super::answer::PixelBox;
 /// Run lengths of a whole image, column after column, starting with a run of zeros.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rle {
-    /// Columns [px].
+    /// Columns (px).
     pub width: u32,
-    /// Rows [px].
+    /// Rows (px).
     pub height: u32,
     /// Zeros, ones, zeros, ...; sums to `width * height`.
     pub counts: Vec<u32>,
@@ -24,9 +24,9 @@ pub enum RleError {
     Sum {
         /// What they sum to.
         sum: u64,
-        /// Columns [px].
+        /// Columns (px).
         width: u32,
-        /// Rows [px].
+        /// Rows (px).
         height: u32,
     },
     /// Not a compressed string.

@@ -6,13 +6,13 @@ use crate::types::RgbImage;
 /// Axis-aligned rectangle, `x0 <= x < x1`; may reach out of the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rect {
-    /// First column [px].
+    /// First column (px).
     pub x0: i32,
-    /// First row [px].
+    /// First row (px).
     pub y0: i32,
-    /// One past the last column [px].
+    /// One past the last column (px).
     pub x1: i32,
-    /// One past the last row [px].
+    /// One past the last row (px).
     pub y1: i32,
 }
 
@@ -22,12 +22,12 @@ impl Rect {
         Self { x0: x, y0: y, x1: x + width, y1: y + height }
     }
 
-    /// Columns [px].
+    /// Columns (px).
     pub fn width(&self) -> i32 {
         self.x1 - self.x0
     }
 
-    /// Rows [px].
+    /// Rows (px).
     pub fn height(&self) -> i32 {
         self.y1 - self.y0
     }

@@ -5,9 +5,9 @@ use super::canvas::Rect;
 /// A label to be placed.
 #[derive(Debug, Clone, Copy)]
 pub struct Wish {
-    /// Box of the object [px].
+    /// Box of the object (px).
     pub target: Rect,
-    /// Width and height of the label [px].
+    /// Width and height of the label (px).
     pub size: (i32, i32),
 }
 

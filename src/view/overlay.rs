@@ -22,9 +22,9 @@ const SHADE: Rgb = [8, 9, 12];
 /// Sizes that follow from the size of the picture.
 #[derive(Debug, Clone, Copy)]
 struct Sizes {
-    /// Text [px].
+    /// Text (px).
     text: f32,
-    /// Outlines of masks and boxes [px].
+    /// Outlines of masks and boxes (px).
     line: i32,
 }
 
@@ -71,7 +71,7 @@ fn phrases(objects: &[GroundedObject]) -> Vec<Vec<&GroundedObject>> {
 
 /// The pixels of all masks of one phrase, with a margin around them: overlapping masks must not tint twice.
 struct Union {
-    /// First column and row, margin included [px]; may lie beyond the picture.
+    /// First column and row, margin included (px); may lie beyond the picture.
     left: i32,
     top: i32,
     width: usize,

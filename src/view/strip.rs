@@ -49,7 +49,7 @@ impl Strip {
         Self { lines, margin, pitch }
     }
 
-    /// Rows that it needs [px].
+    /// Rows that it needs (px).
     pub fn height(&self) -> u32 {
         if self.lines.is_empty() { 0 } else { (self.lines.len() as f32 * self.pitch + 2.0 * self.margin) as u32 }
     }

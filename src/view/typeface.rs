@@ -44,12 +44,12 @@ impl Typeface {
         }
     }
 
-    /// Height of a line of letters [px].
+    /// Height of a line of letters (px).
     pub fn height(&self) -> f32 {
         self.regular.as_scaled(self.scale).height()
     }
 
-    /// Width of `text` [px].
+    /// Width of `text` (px).
     pub fn width(&self, text: &str, weight: Weight) -> f32 {
         let mut end = 0.0;
         self.each_glyph(text, weight, |_, x, advance| end = x + advance);

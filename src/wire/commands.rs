@@ -18,7 +18,7 @@ use crate::wire::cv_bridge::ImageError;
 use crate::wire::msgs;
 use crate::wire::msgs::Message;
 
-/// Longest text of a command [bytes]: four times what the context of the largest model holds.
+/// Longest text of a command (bytes): four times what the context of the largest model holds.
 pub const MAX_TEXT: usize = 1 << 14;
 
 /// A command that cannot be served, and what could be read of it: at least its id, where there is one.

@@ -34,7 +34,7 @@ const MAP: &str = "map";
 const LINK: &str = "camera_link";
 const OPTICAL: &str = "camera_color_optical_frame";
 
-/// From a frame's stamp to its arrival, and from there to what is said about it [ns].
+/// From a frame's stamp to its arrival, and from there to what is said about it (ns).
 const DELAY: i64 = 5_000_000;
 
 /// One is said about each scene, in turn. A follow-up needs the answer before it, so there is none here.

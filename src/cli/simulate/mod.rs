@@ -50,7 +50,7 @@ pub struct Args {
     /// What moves between the frames of a scene; nothing if not given.
     #[arg(long, value_enum)]
     pub motion: Option<MotionArg>,
-    /// Image size [px], 32x24 to 4096x4096.
+    /// Image size (px), 32x24 to 4096x4096.
     #[arg(long, default_value = "320x240", value_parser = parse_size)]
     pub size: (u32, u32),
     /// Frames of a scene, 10 a second; default 1, with --motion or --bag 10.

@@ -22,9 +22,9 @@ use crate::sim::truth::Shot;
 use crate::sim::truth::shoot;
 use crate::types::Stamp;
 
-/// Time between two frames [ns].
+/// Time between two frames (ns).
 pub const FRAME_PERIOD: i64 = 100_000_000;
-/// Stamp of the first frame [ns]; no frame of ROS has the stamp zero.
+/// Stamp of the first frame (ns); no frame of ROS has the stamp zero.
 const START: i64 = 1_700_000_000_000_000_000;
 
 /// Every topic that stands alone.

@@ -70,7 +70,7 @@ pub struct Config {
     pub seg_token_id: i64,
     /// The piece that stands for a visual prompt.
     pub obj_token_id: i64,
-    /// Longest answer [tokens].
+    /// Longest answer (tokens).
     pub max_new_tokens: usize,
     /// Language model.
     pub llm: LlmConfig,
@@ -86,7 +86,7 @@ pub struct Config {
     pub pixel_mean: [f64; 3],
     /// Deviation of the heads' input, RGB, 0..255.
     pub pixel_std: [f64; 3],
-    /// Side of the heads' square input [px].
+    /// Side of the heads' square input (px).
     pub default_image_size: i64,
     /// Seed with which the weights beside this file were drawn; only a note.
     #[serde(default)]
@@ -112,7 +112,7 @@ pub struct Config {
     /// How mask logits become pixels of the image.
     #[serde(default)]
     pub mask_upsampling: MaskUpsampling,
-    /// Regions scoring at or below this are dropped, [0, 1]; null: only the best one is kept (Q3).
+    /// Regions scoring at or below this are dropped, `[0, 1]`; null: only the best one is kept (Q3).
     #[serde(default = "official_threshold")]
     pub matching_threshold: Option<f32>,
 }

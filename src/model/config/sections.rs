@@ -38,9 +38,9 @@ pub struct ClipConfig {
     pub num_hidden_layers: i64,
     /// Attention heads.
     pub num_attention_heads: i64,
-    /// Side of the input [px].
+    /// Side of the input (px).
     pub image_size: i64,
-    /// Side of a patch [px].
+    /// Side of a patch (px).
     pub patch_size: i64,
     /// Epsilon of the layer norms.
     pub layer_norm_eps: f64,
@@ -67,9 +67,9 @@ pub struct SwinConfig {
     pub depths: Vec<i64>,
     /// Attention heads per stage.
     pub num_heads: Vec<i64>,
-    /// Side of a window [tokens].
+    /// Side of a window (tokens).
     pub window_size: i64,
-    /// Side of a patch [px].
+    /// Side of a patch (px).
     pub patch_size: i64,
     /// Feed-forward width over channels.
     pub mlp_ratio: f64,

@@ -54,7 +54,7 @@ pub struct Decoder {
 pub struct Decoded {
     /// Normed output of each layer, `[B, Q, C]`.
     pub states: Vec<Tensor>,
-    /// Boxes in [0, 1] before the first layer and after each, `[B, Q, 4]`: one more than `states`.
+    /// Boxes in `[0, 1]` before the first layer and after each, `[B, Q, 4]`: one more than `states`.
     pub references: Vec<Tensor>,
 }
 
@@ -87,7 +87,7 @@ impl Decoder {
         decoded
     }
 
-    /// Boxes of queries `[B, Q, C]` that start at `reference`, `[B, Q, 4]` in [0, 1].
+    /// Boxes of queries `[B, Q, C]` that start at `reference`, `[B, Q, 4]` in `[0, 1]`.
     pub fn boxes(&self, queries: &Tensor, reference: &Tensor) -> Tensor {
         (self.bbox_embed.forward(queries) + inverse_sigmoid(reference)).sigmoid()
     }

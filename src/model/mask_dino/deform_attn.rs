@@ -41,7 +41,7 @@ impl Levels {
     }
 }
 
-/// Where queries look from: the same place on every level, in [0, 1].
+/// Where queries look from: the same place on every level, in `[0, 1]`.
 #[derive(Debug)]
 pub enum Reference {
     /// `[B, queries, 2]`: x, y; offsets are in cells of the level.
@@ -106,7 +106,7 @@ impl DeformableAttention {
         self.output_proj.forward(&sum.transpose(1, 2))
     }
 
-    /// Offsets `[B, Q, heads, points, 2]` on a level -> places in [0, 1], the same shape.
+    /// Offsets `[B, Q, heads, points, 2]` on a level -> places in `[0, 1]`, the same shape.
     fn places(&self, reference: &Reference, offsets: &Tensor, (h, w): (i64, i64)) -> Tensor {
         let spread = |part: &Tensor| part.unsqueeze(2).unsqueeze(3); // [B, Q, 1, 1, 2]
         match reference {

@@ -141,7 +141,7 @@ fn normed((conv, norm): &(Conv, GroupNorm), x: &Tensor) -> Tensor {
     norm.forward(&conv.forward(x))
 }
 
-/// `[1, tokens of all levels, 2]`: x, y of every cell's centre in [0, 1].
+/// `[1, tokens of all levels, 2]`: x, y of every cell's centre in `[0, 1]`.
 pub fn cell_centres(sizes: &[(i64, i64)], like: &Tensor) -> Tensor {
     let axis = |n: i64| (Tensor::arange(n, (Kind::Float, like.device())) + 0.5) / n as f64;
     let level = |&(h, w): &(i64, i64)| {

@@ -28,9 +28,9 @@ pub struct Image {
     pub id: i64,
     /// Below the folder of pictures.
     pub file_name: String,
-    /// Columns [px].
+    /// Columns (px).
     pub width: u32,
-    /// Rows [px].
+    /// Rows (px).
     pub height: u32,
     /// A sentence about it, whose words `tokens_positive` of the annotations point at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ pub struct Annotation {
     /// Kind of object.
     #[serde(default)]
     pub category_id: i64,
-    /// x, y, width, height [px].
+    /// x, y, width, height (px).
     pub bbox: [f64; 4],
     /// Pixels; absent in sets that have boxes only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,12 +91,12 @@ pub struct Category {
 pub enum Segmentation {
     /// Run lengths.
     Runs {
-        /// Rows, columns [px].
+        /// Rows, columns (px).
         size: [u32; 2],
         /// The runs.
         counts: Counts,
     },
-    /// Outlines: x, y, x, y, ... [px].
+    /// Outlines: x, y, x, y, ... (px).
     Polygons(Vec<Vec<f64>>),
 }
 

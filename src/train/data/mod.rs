@@ -76,9 +76,9 @@ pub struct Example {
 pub struct Picture {
     /// Where the pixels are.
     pub file: PathBuf,
-    /// Columns [px].
+    /// Columns (px).
     pub width: u32,
-    /// Rows [px].
+    /// Rows (px).
     pub height: u32,
     /// What is in it.
     pub objects: Vec<Object>,
@@ -87,7 +87,7 @@ pub struct Picture {
 /// One object of a picture.
 #[derive(Debug, Clone)]
 pub struct Object {
-    /// x0, y0, x1, y1 [px].
+    /// x0, y0, x1, y1 (px).
     pub corners: [f64; 4],
     /// Its pixels.
     pub pixels: Rle,

@@ -3,7 +3,7 @@
 use crate::types::rle::Rle;
 
 /// Pixels whose centre is inside an odd number of the outlines' edges to one side, for each outline; their union.
-/// Outlines are x, y, x, y, ... [px].
+/// Outlines are x, y, x, y, ... (px).
 pub fn fill(outlines: &[Vec<f64>], width: u32, height: u32) -> Rle {
     let (w, h) = (width as usize, height as usize);
     let mut columns = vec![false; w * h]; // column after column, as the runs go

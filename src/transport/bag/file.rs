@@ -22,7 +22,7 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const MCAP: &[u8] = b"\x89MCAP";
 const SQLITE: &[u8] = b"SQLite format 3\0";
 
-/// Largest message that is unpacked [bytes]; beyond it a damaged length is likelier.
+/// Largest message that is unpacked (bytes); beyond it a damaged length is likelier.
 pub(super) const MAX_MESSAGE: u64 = 1 << 30;
 
 /// How messages are stored.

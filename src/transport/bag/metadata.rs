@@ -48,14 +48,14 @@ pub struct Information {
 /// A span of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Nanoseconds {
-    /// [ns].
+    /// (ns).
     pub nanoseconds: i64,
 }
 
 /// A point in time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SinceEpoch {
-    /// [ns].
+    /// (ns).
     pub nanoseconds_since_epoch: i64,
 }
 
@@ -109,7 +109,7 @@ impl Metadata {
         serde_yaml_ng::from_str(&text).map(Some).map_err(|source| BagError::Metadata { path, source })
     }
 
-    /// Files of the bag in `folder` and when each begins [ns], where that is written down.
+    /// Files of the bag in `folder` and when each begins (ns), where that is written down.
     pub(super) fn files(&self, folder: &Path) -> Vec<(PathBuf, Option<i64>)> {
         let information = &self.rosbag2_bagfile_information;
         let start = |name: &str| {

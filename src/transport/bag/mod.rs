@@ -35,7 +35,7 @@ pub struct Record {
     pub topic: Arc<str>,
     /// Type, as "sensor_msgs/msg/Image".
     pub type_name: Arc<str>,
-    /// When it was recorded [ns since the epoch of the recorder's clock].
+    /// When it was recorded (ns since the epoch of the recorder's clock).
     pub log_time: i64,
     /// CDR bytes, header included.
     pub bytes: Vec<u8>,
@@ -75,7 +75,7 @@ pub enum BagError {
         path: PathBuf,
         /// Messages read from this file.
         read: u64,
-        /// Log time of the last of them [ns].
+        /// Log time of the last of them (ns).
         last: Option<i64>,
         /// What stopped it.
         why: String,
@@ -87,7 +87,7 @@ pub enum BagError {
         path: PathBuf,
         /// Its topic.
         topic: Arc<str>,
-        /// Its log time [ns].
+        /// Its log time (ns).
         time: i64,
         /// What is wrong.
         why: String,
@@ -106,7 +106,7 @@ fn how_far(read: u64, last: Option<i64>) -> String {
 #[derive(Debug, Clone)]
 pub struct Bag {
     path: PathBuf,
-    /// In the order of recording; the time of the first message [ns] where the metadata says it.
+    /// In the order of recording; the time of the first message (ns) where the metadata says it.
     files: Vec<(PathBuf, Option<i64>)>,
     metadata: Option<Metadata>,
 }

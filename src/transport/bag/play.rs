@@ -54,7 +54,7 @@ pub struct Schedule {
     pace: Pace,
     records: Records,
     next: Option<Record>,
-    /// Log time of the first message of this round [ns].
+    /// Log time of the first message of this round (ns).
     first: Option<i64>,
     /// When this round began.
     round: Duration,
@@ -139,7 +139,7 @@ mod tests {
     use crate::transport::bag::Recorder;
     use crate::wire::msgs::StringMsg;
 
-    /// A bag with messages at these times [ms] after a second.
+    /// A bag with messages at these times (ms) after a second.
     fn bag(folder: &tempfile::TempDir, times: &[i64]) -> Bag {
         let path = folder.path().join("bag.mcap");
         let mut recorder = Recorder::create(&path).unwrap();

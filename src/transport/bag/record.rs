@@ -63,7 +63,7 @@ pub enum RecordError {
     Time {
         /// Topic.
         topic: String,
-        /// Time [ns].
+        /// Time (ns).
         log_time: i64,
     },
 }
@@ -177,7 +177,7 @@ impl Recorder {
         }
     }
 
-    /// Writes a message at a log time [ns].
+    /// Writes a message at a log time (ns).
     pub fn write<T: Message + Serialize>(
         &mut self,
         topic: &str,

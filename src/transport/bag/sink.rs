@@ -21,7 +21,7 @@ pub(super) struct Sink(Arc<Mutex<State>>);
 struct State {
     file: BufWriter<File>,
     failure: Option<io::Error>,
-    /// Where the writer believes to be [bytes]: it takes differences of positions.
+    /// Where the writer believes to be (bytes): it takes differences of positions.
     at: u64,
 }
 

@@ -22,7 +22,7 @@ pub struct Topic {
 pub struct Summary {
     /// By name.
     pub topics: Vec<Topic>,
-    /// Log times of the first and the last message [ns]; none: no messages.
+    /// Log times of the first and the last message (ns); none: no messages.
     pub span: Option<(i64, i64)>,
     /// False if a file could not be read to its end.
     pub complete: bool,

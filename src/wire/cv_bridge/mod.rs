@@ -22,7 +22,7 @@ pub use encodings::ENCODINGS;
 
 use encodings::{Encoding, Layout};
 
-/// Largest picture that is accepted [px]; beyond it a header is taken for garbage, before anything is allocated.
+/// Largest picture that is accepted (px); beyond it a header is taken for garbage, before anything is allocated.
 pub const MAX_PIXELS: u64 = 1 << 26;
 
 /// A message that is no picture.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Header;
 
-/// A point [m].
+/// A point (m).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Along x.
@@ -15,7 +15,7 @@ pub struct Point {
     pub z: f64,
 }
 
-/// A point in single precision; in a visual prompt x, y [px].
+/// A point in single precision; in a visual prompt x, y (px).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point32 {
     /// Along x.
@@ -26,7 +26,7 @@ pub struct Point32 {
     pub z: f32,
 }
 
-/// A vector [m].
+/// A vector (m).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Vector3 {
     /// Along x.
@@ -59,7 +59,7 @@ impl Default for Quaternion {
 /// Place and direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pose {
-    /// Place [m].
+    /// Place (m).
     pub position: Point,
     /// Direction.
     pub orientation: Quaternion,
@@ -70,14 +70,14 @@ pub struct Pose {
 pub struct PoseWithCovariance {
     /// The pose.
     pub pose: Pose,
-    /// float64[36], row-major x y z rotX rotY rotZ [m^2, rad^2]; nested rows have the same bytes.
+    /// float64[36], row-major x y z rotX rotY rotZ (m^2, rad^2); nested rows have the same bytes.
     pub covariance: [[f64; 6]; 6],
 }
 
 /// From one frame to another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Transform {
-    /// Origin of the child in the parent [m].
+    /// Origin of the child in the parent (m).
     pub translation: Vector3,
     /// Axes of the child in the parent.
     pub rotation: Quaternion,

@@ -94,9 +94,9 @@ pub mod status {
 pub struct VisualPrompt<'a> {
     /// [`kind`].
     pub kind: u8,
-    /// Click: one, scribble: the stroke [px].
+    /// Click: one, scribble: the stroke (px).
     pub points: Vec<Point32>,
-    /// Box [px].
+    /// Box (px).
     pub r#box: RegionOfInterest,
     /// Mask: mono8, size of the image.
     #[serde(borrow)]
@@ -117,9 +117,9 @@ pub struct GroundingCommand<'a> {
     pub visual_prompts: Vec<VisualPrompt<'a>>,
     /// The frame that was pointed at.
     pub image_header: Header,
-    /// Width of the picture in which it was drawn [px]; 0: the camera's own.
+    /// Width of the picture in which it was drawn (px); 0: the camera's own.
     pub image_width: u32,
-    /// Its height [px].
+    /// Its height (px).
     pub image_height: u32,
     /// Empty: the first one.
     pub camera: String,
@@ -138,11 +138,11 @@ pub struct GraspCandidate {
     pub method: u8,
     /// Tool centre point.
     pub pose: Pose,
-    /// Opening at the fingers [m].
+    /// Opening at the fingers (m).
     pub width: f32,
-    /// Free way before the pose [m].
+    /// Free way before the pose (m).
     pub approach_distance: f32,
-    /// [0, 1].
+    /// `[0, 1]`.
     pub quality: f32,
 }
 
@@ -159,15 +159,15 @@ pub struct GroundedObject<'a> {
     pub phrase_end: u32,
     /// [`source`].
     pub source: u8,
-    /// [0, 1].
+    /// `[0, 1]`.
     pub score: f32,
     /// Whether `track_id` means something.
     pub tracked: bool,
     /// The same object keeps it.
     pub track_id: u32,
-    /// Predicted box [px].
+    /// Predicted box (px).
     pub r#box: RegionOfInterest,
-    /// Tight bounds of the mask [px].
+    /// Tight bounds of the mask (px).
     pub mask_roi: RegionOfInterest,
     /// mono8, 0 or 255, the pixels of `mask_roi`.
     #[serde(borrow)]
@@ -176,7 +176,7 @@ pub struct GroundedObject<'a> {
     pub pose_status: u8,
     /// Centre and axes of the visible part.
     pub pose: PoseWithCovariance,
-    /// Full extents [m].
+    /// Full extents (m).
     pub size: Vector3,
     /// Best first.
     pub grasps: Vec<GraspCandidate>,
@@ -206,9 +206,9 @@ pub struct GroundingAnswer<'a> {
     /// In the order in which the answer names them.
     #[serde(borrow)]
     pub objects: Vec<GroundedObject<'a>>,
-    /// Width of the image [px].
+    /// Width of the image (px).
     pub image_width: u32,
-    /// Height of the image [px].
+    /// Height of the image (px).
     pub image_height: u32,
     /// As used for the poses; width 0: none.
     pub camera_info: CameraInfo,
@@ -220,7 +220,7 @@ pub struct GroundingAnswer<'a> {
     pub age_at_publish: Duration,
     /// Names of the stages.
     pub stage_names: Vec<String>,
-    /// Time per stage [ms].
+    /// Time per stage (ms).
     pub stage_ms: Vec<f32>,
     /// Name and short hash of the weights.
     pub model: String,

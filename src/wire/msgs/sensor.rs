@@ -11,9 +11,9 @@ use super::Header;
 pub struct Image<'a> {
     /// Stamp and optical frame.
     pub header: Header,
-    /// Rows [px].
+    /// Rows (px).
     pub height: u32,
-    /// Columns [px].
+    /// Columns (px).
     pub width: u32,
     /// "rgb8", "bgr8", "mono8", ...: see [`crate::wire::cv_bridge::ENCODINGS`].
     pub encoding: String,
@@ -41,13 +41,13 @@ pub struct CompressedImage<'a> {
 /// A rectangle of an image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegionOfInterest {
-    /// First column [px].
+    /// First column (px).
     pub x_offset: u32,
-    /// First row [px].
+    /// First row (px).
     pub y_offset: u32,
-    /// Rows [px].
+    /// Rows (px).
     pub height: u32,
-    /// Columns [px].
+    /// Columns (px).
     pub width: u32,
     /// Whether a rectified region is meant.
     pub do_rectify: bool,
@@ -58,9 +58,9 @@ pub struct RegionOfInterest {
 pub struct CameraInfo {
     /// Stamp and optical frame of the image.
     pub header: Header,
-    /// Rows at full resolution [px].
+    /// Rows at full resolution (px).
     pub height: u32,
-    /// Columns at full resolution [px].
+    /// Columns at full resolution (px).
     pub width: u32,
     /// "plumb_bob", "rational_polynomial", "equidistant".
     pub distortion_model: String,
