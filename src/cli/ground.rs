@@ -37,7 +37,7 @@ use crate::view::strip;
 pub struct Args {
     /// Picture to look at (PNG or JPEG)
     pub image: PathBuf,
-    /// What to look for, to ask or to describe; "<obj>" stands for what a --click or --box points at
+    /// What to look for, to ask or to describe; `<obj>` stands for what a --click or --box points at
     #[arg(long, default_value = "")]
     pub prompt: String,
     /// What the picture's pixels are pointed at with.

@@ -26,7 +26,7 @@ const PRIMITIVES: [&str; 16] = [
 pub struct Field<'a> {
     /// Type without array part; a message as "package/msg/Name".
     pub ty: String,
-    /// "", "[]", "[9]".
+    /// `""`, `"[]"` or `"[9]"`.
     pub array: &'a str,
     /// Name.
     pub name: &'a str,

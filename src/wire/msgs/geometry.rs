@@ -70,7 +70,7 @@ pub struct Pose {
 pub struct PoseWithCovariance {
     /// The pose.
     pub pose: Pose,
-    /// float64[36], row-major x y z rotX rotY rotZ (m^2, rad^2); nested rows have the same bytes.
+    /// `float64[36]`, row-major x y z rotX rotY rotZ (m^2, rad^2); nested rows have the same bytes.
     pub covariance: [[f64; 6]; 6],
 }
 
