@@ -110,7 +110,7 @@ install_ros() {
 
 install_torch() {
   if [ "$torch_kind" = gpu ]; then
-    say "NVIDIA GPU found: libtorch $torch_version with all of CUDA (2.7 GB to download)"
+    say "NVIDIA GPU found: libtorch $torch_version with all of CUDA (about 3 GB to download)"
     pip_install "${torch_gpu[@]}"
   else
     say "no NVIDIA GPU: libtorch $torch_version without the CUDA libraries (530 MB to download)"
