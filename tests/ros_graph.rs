@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)] // a test panics when something is wrong
 
+mod camera_bag;
 #[path = "ros/launch.rs"]
 mod launch;
 
@@ -289,6 +290,23 @@ fn a_bag_is_played_into_the_node() {
     script.finish(&node);
     assert!(player.wait(SCRIPT).is_some_and(|status| status.success()), "{}", player.said());
     assert!(player.said().contains("played 12 messages in 2."), "{}", player.said());
+    node.stop(libc::SIGINT);
+}
+
+#[test]
+fn a_bag_of_a_real_camera_is_answered_on_the_graph() {
+    let graph = Graph::new();
+    let folder = tempfile::tempdir().unwrap();
+    let bag = folder.path().join("camera.mcap");
+    camera_bag::record(&bag);
+    let mut node = graph.node(&["-r", "image:=/camera/color/image_raw", "-p", "use_sim_time:=true"]);
+    let mut script = graph.script("camera");
+    script.until_it_says("LISTENING");
+    let mut play = graph.command(env!("CARGO_BIN_EXE_llava_grounding"));
+    play.args(["play", &bag.display().to_string(), "--rate", "0.2", "--wait", "3"]);
+    let mut player = graph.start("player", play);
+    script.finish(&node);
+    assert!(player.wait(SCRIPT).is_some_and(|status| status.success()), "{}", player.said());
     node.stop(libc::SIGINT);
 }
 

@@ -4,6 +4,8 @@
 
 mod architecture;
 mod bags;
+#[path = "../camera_bag/mod.rs"]
+mod camera_bag;
 mod filler;
 mod golden;
 mod ground;
