@@ -9,6 +9,7 @@ pub mod loss;
 pub mod matcher;
 pub mod points;
 pub mod prompt_loss;
+pub mod set;
 pub mod targets;
 
 /// Draws uniform numbers in [0, 1) of a shape: the only randomness of the losses, so that a recorded tape can replace it.

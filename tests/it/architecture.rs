@@ -52,7 +52,11 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("model", &[], &["tch", "serde", "serde_json", "safetensors", "memmap2", "sha2"]),
     ("view", &["types"], &["ab_glyph", "dejavu", "image", "imageproc"]),
     ("sim", &["types"], &["nalgebra", "rand", "rand_chacha", "serde", "serde_json", "image"]),
-    ("train", &["types", "model", "grounder"], &["tch", "serde", "serde_json", "rand", "rand_chacha", "safetensors"]),
+    (
+        "train",
+        &["types", "model", "grounder", "sim"],
+        &["tch", "serde", "serde_json", "rand", "rand_chacha", "safetensors", "image"],
+    ),
     ("golden", &["types", "model", "grounder", "train"], &["tch", "serde", "serde_json", "safetensors"]),
 ];
 

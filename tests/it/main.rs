@@ -6,6 +6,7 @@ mod architecture;
 mod bags;
 #[path = "../camera_bag/mod.rs"]
 mod camera_bag;
+mod dataset;
 mod filler;
 mod golden;
 mod ground;

@@ -16,6 +16,8 @@ use serde::Serialize;
 
 use crate::sim::asked::Asked;
 use crate::sim::draw::Split;
+use crate::train::data::scenes;
+use crate::train::data::scenes::Wanted;
 
 mod bag;
 mod pictures;
@@ -56,6 +58,9 @@ pub struct Args {
     /// Frames of a scene, 10 a second; default 1, with --motion or --bag 10.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub frames: Option<u32>,
+    /// Writes a training set in the official formats (instances.json, chat.json, pointing.json, images/) instead.
+    #[arg(long, conflicts_with_all = ["bag", "motion", "frames"])]
+    pub dataset: bool,
 }
 
 /// See [`Split`].
@@ -88,6 +93,9 @@ impl From<SplitArg> for Split {
 /// Makes the scenes.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&args.out).with_context(|| format!("making the folder {}", args.out.display()))?;
+    if args.dataset {
+        return dataset(args);
+    }
     let truth_path = args.out.join("truth.jsonl");
     let mut truth = create(&truth_path)?;
     let mut sink = match &args.bag {
@@ -113,6 +121,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let place = args.bag.as_ref().unwrap_or(&args.out);
     println!("{} scenes, {frames} frames in {}", args.scenes, place.display());
     println!("{lines} commands with their truth in {}", truth_path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a training set.
+fn dataset(args: &Args) -> anyhow::Result<ExitCode> {
+    let bar = progress(args.scenes);
+    let wanted = Wanted { split: args.split.into(), seed: args.seed, scenes: args.scenes as usize, size: args.size };
+    scenes::write(&args.out, wanted, || bar.inc(1))?;
+    bar.finish_and_clear();
+    println!("{} scenes as a training set in {}", args.scenes, args.out.display());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,7 @@ mod chat;
 pub mod coco;
 mod polygon;
 mod refer;
+pub mod scenes;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -143,6 +144,11 @@ impl Pictures {
             picture.objects.push(Object { corners: [x, y, x + w, y + h], pixels, name });
         }
         Ok(Self { file, by_id: pictures.into_iter().map(|(id, p)| (id, Arc::new(p))).collect(), place })
+    }
+
+    /// All, by id.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Picture>> {
+        self.by_id.values()
     }
 
     /// The picture of this id.
