@@ -135,7 +135,7 @@ fn print(answer: &Answer, is_random: bool) {
         println!("The weights are RANDOM: nothing was learned, so words and regions mean nothing.");
     }
     let words = if answer.text.is_empty() { "(no words)".to_string() } else { spoken(answer, colour) };
-    println!("\n{}: {words}", status(answer.status));
+    println!("\n{}: {words}", answer.status.name());
     if !answer.message.is_empty() {
         println!("{}", answer.message);
     }
@@ -186,17 +186,5 @@ fn mode(mode: Mode) -> &'static str {
         Mode::Refer => "REFER",
         Mode::Chat => "CHAT",
         Mode::Describe => "DESCRIBE",
-    }
-}
-
-/// As `msg/GroundingAnswer.msg` calls it.
-fn status(status: Status) -> &'static str {
-    match status {
-        Status::Final => "FINAL",
-        Status::Provisional => "PROVISIONAL",
-        Status::Followed => "FOLLOWED",
-        Status::NoReferent => "NO_REFERENT",
-        Status::Failed => "FAILED",
-        Status::Canceled => "CANCELED",
     }
 }

@@ -89,6 +89,20 @@ pub enum Status {
     Canceled,
 }
 
+impl Status {
+    /// As `msg/GroundingAnswer.msg` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Final => "FINAL",
+            Self::Provisional => "PROVISIONAL",
+            Self::Followed => "FOLLOWED",
+            Self::NoReferent => "NO_REFERENT",
+            Self::Failed => "FAILED",
+            Self::Canceled => "CANCELED",
+        }
+    }
+}
+
 /// One answer on one frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {

@@ -50,7 +50,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("perceive.rs", &["types", "grounder", "params"], &[]),
     ("grounder", &["types", "model"], &["tch", "serde", "serde_json"]),
     ("model", &[], &["tch", "serde", "serde_json", "safetensors", "memmap2", "sha2"]),
-    ("view", &["types"], &["ab_glyph", "dejavu", "image", "imageproc"]),
+    ("view", &["types"], &["ab_glyph", "dejavu", "image"]),
     ("sim", &["types"], &["nalgebra", "rand", "rand_chacha", "serde", "serde_json", "image"]),
     (
         "train",

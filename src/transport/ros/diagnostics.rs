@@ -10,7 +10,6 @@ use crate::ports::CameraHealth;
 use crate::ports::Health;
 use crate::ports::ModelState;
 use crate::types::Stamp;
-use crate::types::Status;
 use crate::wire::Role;
 use crate::wire::msgs::DiagnosticArray;
 use crate::wire::msgs::DiagnosticStatus;
@@ -122,7 +121,7 @@ impl Diagnostics {
             ("refused as busy".to_string(), health.busy.to_string()),
         ];
         for (status, count) in &health.answers {
-            values.push((format!("answers {}", status_word(*status)), count.to_string()));
+            values.push((format!("answers {}", status.name()), count.to_string()));
         }
         if let Some(age) = health.median_age {
             values.push(("median age of an answer [s]".to_string(), format!("{:.3}", age.as_secs_f64())));
@@ -173,17 +172,6 @@ fn model(health: &Health) -> ((u8, String), Vec<(String, String)>) {
         }
     };
     (findings.or("ready"), values)
-}
-
-fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Final => "FINAL",
-        Status::Provisional => "PROVISIONAL",
-        Status::Followed => "FOLLOWED",
-        Status::NoReferent => "NO_REFERENT",
-        Status::Failed => "FAILED",
-        Status::Canceled => "CANCELED",
-    }
 }
 
 #[cfg(test)]
