@@ -24,7 +24,8 @@
 //!
 //! `ground` runs steps 6 to 11 on a file, `replay` 2 to 12 on a bag with the bag's time as clock; only the live node has
 //! threads (the table in [`pipeline`]). Beside the walk: [`sim`] renders scenes with exact truth, [`train`] has losses and
-//! data, [`golden`] compares the network with outputs of the official code.
+//! data, [`eval`] scores answers against that truth, [`golden`] compares the network with outputs of
+//! the official code.
 
 pub mod types;
 
@@ -45,6 +46,7 @@ pub mod model;
 pub mod view;
 
 pub mod cli;
+pub mod eval;
 pub mod golden;
 pub mod sim;
 pub mod train;

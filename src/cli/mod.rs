@@ -7,6 +7,7 @@ use clap::Parser;
 use clap::Subcommand;
 
 mod answer_json;
+pub mod eval;
 pub mod golden;
 pub mod ground;
 pub mod picture;
@@ -15,6 +16,7 @@ pub mod pointers;
 pub mod replay;
 pub mod run;
 pub mod simulate;
+pub mod train;
 pub mod weights;
 
 /// Grounds spoken words in camera images: LLaVA-Grounding on libtorch.
@@ -39,6 +41,10 @@ pub enum Task {
     Replay(replay::Args),
     /// Make tabletop scenes with exact truth: pictures and JSON, or a bag.
     Simulate(simulate::Args),
+    /// Score the answers on simulated scenes, or on a bag with a truth file.
+    Eval(eval::Args),
+    /// Train a model by a recipe.
+    Train(train::Args),
     /// Compare with reference outputs of the official code.
     Golden(golden::Args),
     /// Look into files of weights.
@@ -60,6 +66,8 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Task::Ground(args) => ground::run(&args),
         Task::Replay(args) => replay::run(&args),
         Task::Simulate(args) => simulate::run(&args),
+        Task::Eval(args) => eval::run(&args),
+        Task::Train(args) => train::run(&args),
         Task::Golden(args) => golden::run(&args),
         Task::Weights(args) => weights::run(&args),
     }

@@ -8,7 +8,7 @@ use crate::types::PixelBox;
 use crate::types::VisualPrompt;
 
 /// Side of the box that stands for a click, of the padded square.
-const CLICK: f64 = 0.006;
+pub const CLICK: f64 = 0.006;
 /// How far outside of the image a scaled prompt may lie by rounding alone (px).
 const SLACK: f64 = 0.5;
 

@@ -19,6 +19,16 @@ const USER: &str = "USER: ";
 const ASSISTANT: &str = "ASSISTANT:";
 const END: &str = "</s>";
 
+/// What prompts are made of beside the words of the command: a vocabulary of our own has them whole.
+pub const PHRASES: [&str; 5] = [
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and \
+     polite answers to the user's questions. USER:",
+    "Please detect the object according to the text",
+    "(referring).",
+    "(with grounding)",
+    "ASSISTANT:",
+];
+
 /// Why a prompt cannot be built.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PromptError {

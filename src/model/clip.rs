@@ -1,5 +1,6 @@
 //! CLIP image tower (Radford et al. 2021): pixels to patch features. First stop of the image on its way into the language model.
 
+use tch::Kind;
 use tch::Tensor;
 use tch::nn::Path;
 
@@ -45,11 +46,16 @@ impl Clip {
 
     /// Normalised pixels `[B, 3, H, W]` -> image features `[B, N, width]`.
     pub fn forward(&self, pixels: &Tensor) -> Tensor {
+        self.forward_in(pixels, pixels.kind())
+    }
+
+    /// The same, the layers computed in `kind`.
+    pub fn forward_in(&self, pixels: &Tensor, kind: Kind) -> Tensor {
         let patches = self.patch_embedding.forward(pixels).flatten(2, 3).transpose(1, 2);
         let (b, _, _, _) = size4(pixels);
         let class = self.class_embedding.expand([b, 1, -1], true);
         let x = Tensor::cat(&[class, patches], 1) + &self.position_embedding; // [B, 1 + patches, width]
-        let x = self.layers.iter().fold(self.pre_layrnorm.forward(&x), |x, layer| layer.forward(&x));
+        let x = self.layers.iter().fold(self.pre_layrnorm.forward(&x).to_kind(kind), |x, layer| layer.forward(&x));
         match self.select {
             SelectFeature::Patch => x.narrow(1, 1, x.size()[1] - 1),
             SelectFeature::ClsPatch => x,

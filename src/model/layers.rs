@@ -27,9 +27,10 @@ impl Linear {
         Self { weight: param(&p, "weight", &[outputs, inputs]), bias: None }
     }
 
-    /// `[.., inputs]` -> `[.., outputs]`.
+    /// `[.., inputs]` -> `[.., outputs]`, computed in the kind of `x`: training may be in bf16 while the weights are f32.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, self.bias.as_ref())
+        let kind = x.kind();
+        x.linear(&self.weight.to_kind(kind), self.bias.as_ref().map(|bias| bias.to_kind(kind)))
     }
 }
 

@@ -61,15 +61,38 @@ impl Llama {
     pub fn forward_with(
         &self,
         embeds: &Tensor,
-        mut cache: Option<&mut KvCache>,
-        mut each_layer: impl FnMut(usize, &Tensor),
+        cache: Option<&mut KvCache>,
+        each_layer: impl FnMut(usize, &Tensor),
     ) -> Tensor {
         let (_, tokens, _) = size3(embeds);
         let past = cache.as_ref().map_or(0, |c| c.len());
         let positions = Positions::new(past, tokens, &self.cfg, embeds);
+        self.layers_with(embeds, &positions, cache, each_layer)
+    }
+
+    /// Several texts packed behind one another in one row, for training: `at` `[B, T]` are their positions, `mask`
+    /// `[B, T, T]` is true where a position may look. The same result as each text alone.
+    pub fn forward_packed(
+        &self,
+        embeds: &Tensor,
+        at: &Tensor,
+        mask: &Tensor,
+        each_layer: impl FnMut(usize, &Tensor),
+    ) -> Tensor {
+        let positions = Positions::packed(at, mask, &self.cfg, embeds);
+        self.layers_with(embeds, &positions, None, each_layer)
+    }
+
+    fn layers_with(
+        &self,
+        embeds: &Tensor,
+        positions: &Positions,
+        mut cache: Option<&mut KvCache>,
+        mut each_layer: impl FnMut(usize, &Tensor),
+    ) -> Tensor {
         let mut x = embeds.shallow_clone();
         for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(&x, &positions, cache.as_mut().map(|c| &mut c.layers[i]));
+            x = layer.forward(&x, positions, cache.as_mut().map(|c| &mut c.layers[i]));
             each_layer(i, &x);
         }
         self.norm.forward(&x)
@@ -140,22 +163,25 @@ impl LayerCache {
 
 /// What all layers share about the positions of one forward.
 struct Positions {
-    cos: Tensor,          // [T, h]
-    sin: Tensor,          // [T, h]
-    mask: Option<Tensor>, // [T, past + T], true where a query may look; none: everywhere
+    cos: Tensor,          // [T, h] or [B, 1, T, h]
+    sin: Tensor,          // the same
+    mask: Option<Tensor>, // [T, past + T] or [B, 1, T, T], true where a query may look; none: everywhere
 }
 
 impl Positions {
     fn new(past: i64, tokens: i64, cfg: &LlmConfig, like: &Tensor) -> Self {
-        let (width, on) = (cfg.hidden_size / cfg.num_attention_heads, (Kind::Float, like.device()));
-        let inverse = Tensor::pow_scalar(cfg.rope_theta, &(Tensor::arange_start_step(0, width, 2, on) / width as f64));
-        let at = Tensor::arange_start(past, past + tokens, on);
-        let angles = at.outer(&inverse.reciprocal());
-        let angles = Tensor::cat(&[&angles, &angles], -1);
+        let at = Tensor::arange_start(past, past + tokens, (Kind::Float, like.device()));
+        let angles = angles(&at, cfg);
         let mask = (tokens > 1).then(|| {
             let all = Tensor::ones([tokens, past + tokens], (Kind::Bool, like.device()));
             all.tril(past)
         });
+        Self { cos: angles.cos().to_kind(like.kind()), sin: angles.sin().to_kind(like.kind()), mask }
+    }
+
+    fn packed(at: &Tensor, mask: &Tensor, cfg: &LlmConfig, like: &Tensor) -> Self {
+        let angles = angles(&at.to_kind(Kind::Float), cfg).unsqueeze(1); // [B, 1, T, h]
+        let mask = Some(mask.unsqueeze(1));
         Self { cos: angles.cos().to_kind(like.kind()), sin: angles.sin().to_kind(like.kind()), mask }
     }
 
@@ -165,6 +191,14 @@ impl Positions {
         let turned = Tensor::cat(&[halves[1].neg(), halves[0].shallow_clone()], -1);
         x * &self.cos + turned * &self.sin
     }
+}
+
+/// Positions `[..]` -> `[.., h]` angles of the rotary embedding.
+fn angles(at: &Tensor, cfg: &LlmConfig) -> Tensor {
+    let (width, on) = (cfg.hidden_size / cfg.num_attention_heads, (Kind::Float, at.device()));
+    let inverse = Tensor::pow_scalar(cfg.rope_theta, &(Tensor::arange_start_step(0, width, 2, on) / width as f64));
+    let angles = at.unsqueeze(-1) * inverse.reciprocal();
+    Tensor::cat(&[&angles, &angles], -1)
 }
 
 #[derive(Debug)]
@@ -234,6 +268,6 @@ impl RmsNorm {
         let wide = x.to_kind(Kind::Float);
         let mean_square = wide.square().mean_dim([-1i64].as_slice(), true, Kind::Float);
         let normed = wide * (mean_square + self.eps).rsqrt();
-        normed.to_kind(x.kind()) * &self.weight
+        normed.to_kind(x.kind()) * self.weight.to_kind(x.kind())
     }
 }

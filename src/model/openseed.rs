@@ -53,9 +53,24 @@ pub struct Prediction {
     pub masks: Option<Tensor>,
 }
 
+/// What the head sees in every cell of the image, coarsest level first.
+#[derive(Debug)]
+pub struct Cells {
+    /// Rows and columns of each level.
+    pub sizes: Vec<(i64, i64)>,
+    /// `[B, cells, C]`.
+    pub content: Tensor,
+    /// `[B, cells, K]`: how well cell and `<seg>` fit; -inf where no box can start.
+    pub logits: Tensor,
+    /// `[1, cells, 4]`: boxes around the cells before the sigmoid, +inf where none can start.
+    pub starts: Tensor,
+}
+
 /// Queries chosen from the image's cells.
 #[derive(Debug)]
 pub struct TwoStage {
+    /// What was chosen from.
+    pub cells: Cells,
     /// `[B, cells]`: best logit over the `<seg>`s, coarsest level first; -inf where no box can start.
     pub scores: Tensor,
     /// `[B, Q]`: the chosen cells, best first.
@@ -139,6 +154,11 @@ impl OpenSeed {
         HeadOutput { last, earlier: predictions, two_stage, chosen, decoded }
     }
 
+    /// Boxes `[.., 4]` in [0, 1] of cells `[.., C]` that start at `starts` `[.., 4]`.
+    pub fn cell_boxes(&self, content: &Tensor, starts: &Tensor) -> Tensor {
+        (self.decoder.bbox_embed.forward(content) + starts).sigmoid()
+    }
+
     /// Queries `[B, Q, C]` -> logits `[B, Q, K]`. Only the query side has unit length.
     fn similarity(&self, queries: &Tensor, seg: &SegFeatures) -> Tensor {
         let x = queries.matmul(&self.class_embed); // [B, Q, D]
@@ -153,17 +173,18 @@ impl OpenSeed {
     fn choose(&self, levels: &Levels, seg: &SegFeatures) -> TwoStage {
         let (b, _, width) = size3(&levels.tokens);
         let (proposals, invalid) = proposals(&levels.sizes, &levels.tokens); // [1, cells, 4], [1, cells, 1]
-        let cells = levels.tokens.masked_fill(&invalid, 0.0);
-        let content = self.enc_output_norm.forward(&self.enc_output.forward(&cells));
-        let fit = self.similarity(&content, seg).masked_fill(&invalid, f64::NEG_INFINITY);
-        let scores = fit.amax([-1i64].as_slice(), false);
+        let seen = levels.tokens.masked_fill(&invalid, 0.0);
+        let content = self.enc_output_norm.forward(&self.enc_output.forward(&seen));
+        let logits = self.similarity(&content, seg).masked_fill(&invalid, f64::NEG_INFINITY);
+        let scores = logits.amax([-1i64].as_slice(), false);
         let (_, chosen) = scores.topk(self.queries, 1, true, true);
         let gather = |x: &Tensor, n: i64| x.gather(1, &chosen.unsqueeze(-1).expand([b, self.queries, n], false), false);
         let queries = gather(&content, width);
         let start = gather(&proposals.expand([b, -1, 4], false), 4);
+        let cells = Cells { sizes: levels.sizes.clone(), content, logits, starts: proposals };
         // The official code moves the boxes of all cells and gathers after; rows are independent, so this is the same.
         let boxes = self.decoder.bbox_embed.forward(&queries) + start;
-        TwoStage { scores, chosen, queries, boxes }
+        TwoStage { cells, scores, chosen, queries, boxes }
     }
 }
 

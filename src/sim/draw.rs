@@ -42,6 +42,8 @@ pub enum Split {
     Val,
     /// All pairs; half of the scenes hold at least one of [`HELD_OUT`].
     Test,
+    /// As `Train`, with a dumbbell or two, which no other split shows: for fine-tuning.
+    Novel,
 }
 
 /// Pairs that only the test split shows: every shape once, every colour at least once.
@@ -78,6 +80,7 @@ pub fn rng(split: Split, seed: u64, index: u64) -> ChaCha8Rng {
         Split::Train => 1,
         Split::Val => 2,
         Split::Test => 3,
+        Split::Novel => 4,
     };
     key[8..16].copy_from_slice(&seed.to_le_bytes());
     key[16..24].copy_from_slice(&index.to_le_bytes());
@@ -116,6 +119,12 @@ fn kinds(rng: &mut ChaCha8Rng, split: Split) -> Vec<(Color, Shape, Size)> {
             (color, shape, size(rng))
         })
         .collect();
+    if split == Split::Novel {
+        for kind in kinds.iter_mut().take(rng.random_range(1..=2)) {
+            kind.1 = Shape::Dumbbell;
+        }
+        kinds.shuffle(rng);
+    }
     if split == Split::Test && rng.random_bool(0.5) {
         let (color, shape) = HELD_OUT[rng.random_range(0..HELD_OUT.len())];
         kinds[0] = (color, shape, size(rng));

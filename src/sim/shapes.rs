@@ -1,4 +1,4 @@
-//! The twelve shapes of the table as signed distances. Place in the walk of a scene: what `cast` meets.
+//! The twelve shapes of the table, and one that is kept back, as signed distances. Place in the walk of a scene: what `cast` meets.
 //!
 //! Local frame of a shape: origin at the centre of its bounds, z up when it stands, x the long side, metres at
 //! size "medium". Every distance is a lower bound of the true one, so a ray that steps by it never passes a surface.
@@ -29,6 +29,8 @@ pub enum Shape {
     Ring,
     Wedge,
     Banana,
+    /// Only in scenes of [`super::draw::Split::Novel`].
+    Dumbbell,
 }
 
 /// Part of a surface that has a finish of its own.
@@ -45,7 +47,7 @@ pub enum Part {
 }
 
 impl Shape {
-    /// All, in a fixed order: the order of the pair table.
+    /// All that usual scenes show, in a fixed order: the order of the pair table.
     pub const ALL: [Self; 12] = [
         Self::Box,
         Self::Ball,
@@ -76,12 +78,13 @@ impl Shape {
             Self::Ring => vec3(0.047, 0.047, 0.011),
             Self::Wedge => vec3(0.040, 0.026, 0.027),
             Self::Banana => vec3(0.071, 0.0265, 0.0175),
+            Self::Dumbbell => vec3(0.070, 0.026, 0.026),
         }
     }
 
     /// True if the shape is round about its z axis.
     pub fn is_turned(self) -> bool {
-        !matches!(self, Self::Box | Self::Mug | Self::Wedge | Self::Banana)
+        !matches!(self, Self::Box | Self::Mug | Self::Wedge | Self::Banana | Self::Dumbbell)
     }
 
     /// True if the shape may also lie on its side.
@@ -105,6 +108,7 @@ impl Shape {
             Self::Ring => (rho - 0.036).hypot(p.z) - 0.011,
             Self::Wedge => wedge(p),
             Self::Banana => banana(p),
+            Self::Dumbbell => dumbbell(p),
         }
     }
 
@@ -186,6 +190,11 @@ fn banana(p: Vec3) -> f32 {
     0.9 * ((dx * dx + dy * dy + p.z * p.z).sqrt() - radius) // 0.9: the radius changes along the bend
 }
 
+fn dumbbell(p: Vec3) -> f32 {
+    let weights = vec3(p.x.abs() - 0.044, p.y, p.z).norm() - 0.026;
+    join(weights, drum((p.y * p.y + p.z * p.z).sqrt(), p.x, 0.011, 0.044, 0.002), 0.004)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,7 +217,7 @@ mod tests {
 
     #[test]
     fn bounds_fit_the_bodies() {
-        for shape in Shape::ALL {
+        for shape in Shape::ALL.into_iter().chain([Shape::Dumbbell]) {
             let off = (seen_extents(shape) - shape.half_extents()).abs();
             assert!(off.x.max(off.y).max(off.z) < 0.004, "{shape:?}: {:?} seen {:?}", shape.half_extents(), off);
         }
@@ -216,7 +225,7 @@ mod tests {
 
     #[test]
     fn distances_never_grow_faster_than_the_way_walked() {
-        for shape in Shape::ALL {
+        for shape in Shape::ALL.into_iter().chain([Shape::Dumbbell]) {
             for i in 0..4000u32 {
                 let at = |k: u32| (f64::from(i * 7919 + k * 104_729) * 0.618_033_988_75).fract() as f32 * 0.2 - 0.1;
                 let p = vec3(at(1), at(2), at(3));

@@ -246,6 +246,7 @@ pub fn singular(shape: Shape) -> &'static [&'static str] {
         Shape::Ring => &["ring"],
         Shape::Wedge => &["wedge"],
         Shape::Banana => &["banana"],
+        Shape::Dumbbell => &["dumbbell"],
     }
 }
 

@@ -55,13 +55,15 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     (
         "train",
         &["types", "model", "grounder", "sim"],
-        &["tch", "serde", "serde_json", "rand", "rand_chacha", "safetensors", "image"],
+        &["tch", "serde", "serde_json", "rand", "rand_chacha", "safetensors", "image", "plotters", "indicatif", THREADS],
     ),
+    ("eval", &["types", "sim"], &["serde"]),
     ("golden", &["types", "model", "grounder", "train"], &["tch", "serde", "serde_json", "safetensors"]),
 ];
 
 /// The command line puts everything together.
 const ALL: &[&str] = &[
+    "eval",
     "golden",
     "grounder",
     "model",

@@ -7,6 +7,7 @@ mod bags;
 #[path = "../camera_bag/mod.rs"]
 mod camera_bag;
 mod dataset;
+mod eval;
 mod filler;
 mod golden;
 mod ground;
@@ -14,4 +15,5 @@ mod model;
 mod perceive;
 mod replay;
 mod simulate;
+mod train;
 mod wire;

@@ -2,7 +2,7 @@
 //! the same bytes, but for the times of the stages and the ages, which `--zero-times` sets to zero.
 
 mod report;
-mod topics;
+pub(super) mod topics;
 
 use std::path::Path;
 use std::path::PathBuf;

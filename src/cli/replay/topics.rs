@@ -11,7 +11,7 @@ const NOT_COLOUR: [&str; 5] = ["depth", "annotated", "mask", "disparity", "infra
 
 /// A topic that is heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(in crate::cli) struct Heard {
     /// Its name in the bag.
     pub topic: String,
     /// What it means.
@@ -22,11 +22,11 @@ pub(super) struct Heard {
 
 /// All topics that are heard.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Topics(Vec<Heard>);
+pub(in crate::cli) struct Topics(Vec<Heard>);
 
 impl Topics {
     /// The pictures of each camera, as `named` by the user or the only ones that can be meant, and all commands.
-    pub(super) fn choose(summary: &Summary, named: &[String], params: &Params) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn choose(summary: &Summary, named: &[String], params: &Params) -> anyhow::Result<Self> {
         let mut heard = match named {
             [] => {
                 params.cameras.iter().map(|camera| only(summary, camera, params)).collect::<anyhow::Result<Vec<_>>>()?
@@ -45,22 +45,22 @@ impl Topics {
     }
 
     /// Forgets the commands of the bag.
-    pub(super) fn leave_out_commands(&mut self) {
+    pub(in crate::cli) fn leave_out_commands(&mut self) {
         self.0.retain(|heard| !heard.camera.is_empty());
     }
 
     /// True if somebody asks for something.
-    pub(super) fn has_commands(&self) -> bool {
+    pub(in crate::cli) fn has_commands(&self) -> bool {
         self.0.iter().any(|heard| heard.camera.is_empty())
     }
 
     /// Names of all topics.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(in crate::cli) fn names(&self) -> Vec<String> {
         self.0.iter().map(|heard| heard.topic.clone()).collect()
     }
 
     /// What a topic means.
-    pub(super) fn of(&self, topic: &str) -> Option<&Heard> {
+    pub(in crate::cli) fn of(&self, topic: &str) -> Option<&Heard> {
         self.0.iter().find(|heard| heard.topic == topic)
     }
 }

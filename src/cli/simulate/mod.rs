@@ -70,6 +70,7 @@ pub enum SplitArg {
     Train,
     Val,
     Test,
+    Novel,
 }
 
 /// What moves.
@@ -86,6 +87,7 @@ impl From<SplitArg> for Split {
             SplitArg::Train => Self::Train,
             SplitArg::Val => Self::Val,
             SplitArg::Test => Self::Test,
+            SplitArg::Novel => Self::Novel,
         }
     }
 }

@@ -73,6 +73,9 @@ pub struct SwinConfig {
     pub patch_size: i64,
     /// Feed-forward width over channels.
     pub mlp_ratio: f64,
+    /// Side of a table of absolute positions added to the patches; none in the official model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ape_side: Option<i64>,
 }
 
 /// Grounding head.

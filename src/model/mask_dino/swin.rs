@@ -28,6 +28,7 @@ impl SwinConfig {
 pub struct Swin {
     proj: Conv,
     norm: LayerNorm,
+    absolute_pos_embed: Option<Tensor>, // [1, C, h, w]
     stages: Vec<Stage>,
     patch: i64,
 }
@@ -41,6 +42,9 @@ impl Swin {
         Self {
             proj: Conv::new(&(&embed / "proj"), patch),
             norm: LayerNorm::new(&embed / "norm", cfg.embed_dim),
+            absolute_pos_embed: cfg
+                .ape_side
+                .map(|side| param(p, "absolute_pos_embed", &[1, cfg.embed_dim, side, side])),
             stages: (0..cfg.depths.len()).map(|stage| Stage::new(p, cfg, stage)).collect(),
             patch: cfg.patch_size,
         }
@@ -53,6 +57,10 @@ impl Swin {
         let x = self.proj.forward(&pixels);
         let (_, _, mut height, mut width) = size4(&x);
         let mut x = self.norm.forward(&x.flatten(2, 3).transpose(1, 2));
+        if let Some(places) = &self.absolute_pos_embed {
+            let places = places.upsample_bicubic2d([height, width], false, None, None); // [1, C, H, W]
+            x += places.flatten(2, 3).transpose(1, 2);
+        }
         let mut maps = Vec::new();
         for stage in &self.stages {
             x = stage.blocks(x, height, width);

@@ -27,7 +27,7 @@ pub fn captions(coco: &CocoFile, pictures: &Pictures) -> Result<Vec<Example>, Da
         let (answer, regions) = marked(caption, &spans.remove(&image.id).unwrap_or_default())
             .map_err(|why| error(&pictures.file, image, why))?;
         let turn = Turn { question: QUESTION.into(), answer, regions };
-        examples.push(Example { scene: picture.clone(), turns: vec![turn], prompts: vec![] });
+        examples.push(Example { scene: picture.clone(), turns: vec![turn], prompts: vec![], grounded: true });
     }
     Ok(examples)
 }

@@ -76,7 +76,7 @@ fn example(record: &ChatRecord, pictures: &Pictures) -> Result<Example, (&'stati
     if slots != prompts.len() {
         return Err(("q_gd_ls", format!("{} objects for the {slots} <obj> of the questions", prompts.len())));
     }
-    Ok(Example { scene: picture.clone(), turns, prompts })
+    Ok(Example { scene: picture.clone(), turns, prompts, grounded: record.gd_ls.is_some() })
 }
 
 fn image_id(id: &Value) -> Option<i64> {
@@ -92,7 +92,8 @@ fn turns(messages: &[Message]) -> Result<Vec<Turn>, String> {
         if asked.from != "human" || said.from != "gpt" {
             return Err(format!("{:?} then {:?}, \"human\" then \"gpt\" was wanted", asked.from, said.from));
         }
-        let question = asked.value.replace("<image>", "").trim().to_string();
+        // The space in front of a referring prompt belongs to it.
+        let question = asked.value.replace("<image>", "").trim_start_matches('\n').trim_end().to_string();
         let regions = vec![None; said.value.matches("<seg>").count()];
         Ok(Turn { question, answer: said.value.clone(), regions })
     };

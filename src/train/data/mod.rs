@@ -70,6 +70,8 @@ pub struct Example {
     pub turns: Vec<Turn>,
     /// Objects under the `<obj>` slots of the questions, in order: indices into the picture's objects.
     pub prompts: Vec<usize>,
+    /// Everything that the answers name is marked: an answer without a mark says that nothing is there.
+    pub grounded: bool,
 }
 
 /// A picture and its objects.

@@ -131,7 +131,12 @@ impl Set {
             for _ in 0..count {
                 let Some(turn) = talk::turn(&mut random, &graph, topic) else { break };
                 match topic {
-                    Topic::Pointing => self.pointing.push(record(id, first, &[turn], true)),
+                    Topic::Pointing => {
+                        if is_command(&turn) {
+                            self.pointing.push(reference(id, first, "<obj>", &turn));
+                        }
+                        self.pointing.push(record(id, first, &[turn], true));
+                    }
                     Topic::Describe if image.caption.is_none() => caption(&mut image, &mut objects, &turn),
                     _ => self.say(id, first, turn, &graph, &mut objects, &mut random),
                 }
@@ -218,7 +223,13 @@ fn record(id: i64, first: i64, turns: &[Turn], pointing: bool) -> ChatRecord {
     ChatRecord { id: json!(id), conversations, gd_ls: Some(answers), q_gd_ls }
 }
 
-/// The referring prompt for a set, or for what is not there.
+/// "hand me `<obj>`": the node asks with the referring prompt then.
+fn is_command(turn: &Turn) -> bool {
+    let named = |piece: &Piece| matches!(piece, Piece::Phrase(words, _) if words.starts_with("the "));
+    turn.referents == turn.pointed && matches!(&turn.answer[..], [piece] if named(piece))
+}
+
+/// The referring prompt for a set, for what is pointed at, or for what is not there.
 fn reference(id: i64, first: i64, expression: &str, turn: &Turn) -> ChatRecord {
     let question = format!("<image>\n Please detect the object according to the text {expression} (referring).");
     let absent = turn.referents.is_empty();
@@ -226,7 +237,8 @@ fn reference(id: i64, first: i64, expression: &str, turn: &Turn) -> ChatRecord {
     let groups = if absent { vec![] } else { vec![Some(annotations(&turn.referents, first))] };
     let message = |from: &str, value| Message { from: from.into(), value };
     let conversations = vec![message("human", question), message("gpt", answer)];
-    ChatRecord { id: json!(id), conversations, gd_ls: Some(groups), q_gd_ls: None }
+    let q_gd_ls = (!turn.pointed.is_empty()).then(|| vec![Some(annotations(&turn.pointed, first))]);
+    ChatRecord { id: json!(id), conversations, gd_ls: Some(groups), q_gd_ls }
 }
 
 /// A description as the caption of the picture.

@@ -1,0 +1,99 @@
+//! `eval`: how right the answers are, on simulated scenes or on a bag with a truth file.
+
+mod source;
+mod worst;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+use indicatif::ProgressBar;
+use indicatif::ProgressStyle;
+
+use crate::eval::Tally;
+use crate::grounder::Grounder;
+use crate::params::Tunables;
+use crate::params::Values;
+use crate::perceive::perceive;
+use crate::sim::asked::Asked;
+use crate::types::Command;
+use crate::types::Flow;
+use crate::types::VisualPrompt;
+
+use source::Source;
+use worst::Worst;
+
+/// Arguments of `eval`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder of scenes as `simulate --out` writes it
+    #[arg(long, required_unless_present = "bag", conflicts_with_all = ["bag", "truth"])]
+    pub scenes: Option<PathBuf>,
+    /// Bag with the frames, instead of a folder
+    #[arg(long, requires = "truth")]
+    pub bag: Option<PathBuf>,
+    /// Truth of the bag, one JSON a line as `simulate --bag` writes it
+    #[arg(long, requires = "bag")]
+    pub truth: Option<PathBuf>,
+    /// Folder of the model; without one: the one inside the program
+    #[arg(long)]
+    pub model: Option<PathBuf>,
+    /// Where the model runs: auto, cpu, cuda:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Only the first frames
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// Write the scores as JSON
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// Write pictures of the worst answers, truth beside them
+    #[arg(long)]
+    pub pictures: Option<PathBuf>,
+}
+
+/// Asks everything and prints the table.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let source = Source::open(args)?;
+    let grounder = Grounder::load(args.model.as_deref(), &args.device, "auto")?;
+    let tunables = Tunables::from(&Values::default());
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} questions, {eta} left");
+    let bar = ProgressBar::new(source.questions() as u64)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let (mut tally, mut worst) = (Tally::default(), Worst::default());
+    source.each(|picture, questions| {
+        for asked in questions {
+            let start = Instant::now();
+            let answer = perceive(&grounder, &picture.frame, &command(asked), &tunables, &mut |_| Flow::Continue);
+            let ms = start.elapsed().as_secs_f64() * 1000.0;
+            let score = tally.add(asked, &answer, ms, picture.depth.as_ref());
+            if let (Some(score), true) = (score, args.pictures.is_some()) {
+                worst.add(score, &picture.frame.image, asked, answer);
+            }
+            bar.inc(1);
+        }
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    let report = tally.report();
+    println!("model {}, device {}", grounder.name(), grounder.device());
+    if grounder.is_random() {
+        println!("The weights are RANDOM: nothing was learned, so words and regions mean nothing.");
+    }
+    print!("{report}");
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&report)? + "\n";
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    if let Some(folder) = &args.pictures {
+        println!("{} pictures of the worst answers in {}", worst.write(folder)?, folder.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As somebody would ask the node.
+fn command(asked: &Asked) -> Command {
+    let prompts = asked.prompts.iter().map(VisualPrompt::from).collect();
+    Command { text: asked.command.clone(), prompts, ..Command::default() }
+}

@@ -1,0 +1,151 @@
+//! Frames with what is asked about them: from a folder of scenes, or from a bag and its truth file.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use super::Args;
+use crate::cli::picture;
+use crate::cli::replay::topics::Topics;
+use crate::eval::Depth;
+use crate::params::Params;
+use crate::params::Values;
+use crate::ports::Input;
+use crate::sim::asked::Asked;
+use crate::sim::camera::Intrinsics;
+use crate::transport::bag::Bag;
+use crate::types::Frame;
+use crate::types::Header;
+use crate::types::Stamp;
+use crate::wire;
+
+/// A frame, with its depth where it is known.
+pub struct Picture {
+    /// Colour.
+    pub frame: Frame,
+    /// Depth, registered to it.
+    pub depth: Option<Depth>,
+}
+
+/// Where the frames are.
+pub struct Source {
+    frames: Frames,
+    /// By stamp.
+    asked: BTreeMap<Stamp, Vec<Asked>>,
+}
+
+enum Frames {
+    Folder(PathBuf),
+    Bag(PathBuf),
+}
+
+impl Source {
+    /// Reads the truth; frames are read as they are needed.
+    pub fn open(args: &Args) -> anyhow::Result<Self> {
+        let (frames, truth) = match (&args.scenes, &args.bag, &args.truth) {
+            (Some(folder), ..) => (Frames::Folder(folder.clone()), folder.join("truth.jsonl")),
+            (None, Some(bag), Some(truth)) => (Frames::Bag(bag.clone()), truth.clone()),
+            _ => anyhow::bail!("--scenes FOLDER, or --bag BAG with --truth FILE"),
+        };
+        let mut asked: BTreeMap<Stamp, Vec<Asked>> = BTreeMap::new();
+        for (number, line) in lines(&truth)? {
+            let line: Asked = serde_json::from_str(&line)
+                .with_context(|| format!("{}, line {number}: no line of a truth file", truth.display()))?;
+            let stamp = Stamp { sec: line.stamp.sec, nanosec: line.stamp.nanosec };
+            asked.entry(stamp).or_default().push(line);
+        }
+        if let Some(cut) = args.limit.and_then(|limit| asked.keys().nth(limit).copied()) {
+            asked.split_off(&cut);
+        }
+        anyhow::ensure!(!asked.is_empty(), "{}: nothing is asked", truth.display());
+        Ok(Self { frames, asked })
+    }
+
+    /// How many questions there are.
+    pub fn questions(&self) -> usize {
+        self.asked.values().map(Vec::len).sum()
+    }
+
+    /// Gives every frame with its questions, in the order of the stamps (of a bag: of the bag).
+    pub fn each(&self, mut give: impl FnMut(&Picture, &[Asked]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        match &self.frames {
+            Frames::Folder(folder) => {
+                for questions in self.asked.values() {
+                    give(&scene(folder, &questions[0])?, questions)?;
+                }
+                Ok(())
+            }
+            Frames::Bag(path) => self.bag(path, &mut give),
+        }
+    }
+
+    fn bag(
+        &self,
+        path: &Path,
+        give: &mut dyn FnMut(&Picture, &[Asked]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let bag = Bag::open(path)?;
+        let mut topics = Topics::choose(&bag.summary()?, &[], &Params::from(&Values::default()))
+            .with_context(|| path.display().to_string())?;
+        topics.leave_out_commands();
+        let mut missing: BTreeMap<Stamp, &Vec<Asked>> = self.asked.iter().map(|(stamp, lines)| (*stamp, lines)).collect();
+        for record in bag.records(Some(&topics.names())) {
+            let record = record?;
+            let Some(heard) = topics.of(&record.topic) else { continue };
+            let Input::Color(frame) = wire::decode(heard.role, &heard.camera, &record.bytes) else { continue };
+            if let Some(questions) = missing.remove(&frame.header.stamp) {
+                give(&Picture { frame, depth: None }, questions)?;
+            }
+        }
+        if let Some(stamp) = missing.keys().next() {
+            let (all, none) = (self.asked.len(), missing.len());
+            anyhow::bail!("{}: no picture with the stamp {stamp}; {none} of {all} stamps are missing", path.display());
+        }
+        Ok(())
+    }
+}
+
+/// Lines with their numbers, from 1; empty ones left out.
+fn lines(path: &Path) -> anyhow::Result<Vec<(usize, String)>> {
+    let file = File::open(path).with_context(|| format!("reading {}", path.display()))?;
+    let lines: Result<Vec<String>, _> = BufReader::new(file).lines().collect();
+    let lines = lines.with_context(|| format!("reading {}", path.display()))?;
+    Ok((1..).zip(lines).filter(|(_, line)| !line.trim().is_empty()).collect())
+}
+
+/// What of a scene's JSON is needed here.
+#[derive(Deserialize)]
+struct SceneFile {
+    depth: String,
+    intrinsics: Intrinsics,
+}
+
+fn scene(folder: &Path, asked: &Asked) -> anyhow::Result<Picture> {
+    let name = asked.image.as_deref().context("the truth names no image: is it that of a bag? Then --bag and --truth")?;
+    let image = Arc::new(picture::read(&folder.join(name))?);
+    let stamp = Stamp { sec: asked.stamp.sec, nanosec: asked.stamp.nanosec };
+    let header = Header { stamp, ..Header::default() };
+    let json = folder.join(name).with_extension("json");
+    let depth = match json.exists() {
+        true => Some(depth(folder, &json)?),
+        false => None,
+    };
+    Ok(Picture { frame: Frame { camera: asked.camera.clone(), header, image }, depth })
+}
+
+fn depth(folder: &Path, json: &Path) -> anyhow::Result<Depth> {
+    let file = File::open(json).with_context(|| format!("reading {}", json.display()))?;
+    let scene: SceneFile =
+        serde_json::from_reader(BufReader::new(file)).with_context(|| format!("{}", json.display()))?;
+    let path = folder.join(&scene.depth);
+    let image = image::open(&path).with_context(|| format!("reading {}", path.display()))?.into_luma16();
+    let Intrinsics { fx, fy, cx, cy, .. } = scene.intrinsics;
+    Ok(Depth { width: image.width(), millimetres: image.into_raw(), lens: [fx, fy, cx, cy] })
+}

@@ -1,0 +1,127 @@
+//! `eval`: the truth itself scores full marks, a model that knows nothing does not, and bad truth files are named.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::process::Output;
+
+use llava_grounding::eval::Tally;
+use llava_grounding::sim::asked::Asked;
+use llava_grounding::sim::talk::Topic;
+use llava_grounding::types::Answer;
+use llava_grounding::types::GroundedObject;
+use llava_grounding::types::Header;
+use llava_grounding::types::Mode;
+use llava_grounding::types::PixelBox;
+use llava_grounding::types::Source;
+use llava_grounding::types::Status;
+use llava_grounding::types::rle::Rle;
+use serde_json::Value;
+
+fn program(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_llava_grounding")).args(args).output().unwrap()
+}
+
+fn scenes(folder: &Path, more: &[&str]) {
+    let args = ["simulate", "--scenes", "4", "--seed", "2", "--split", "test", "--size", "160x120", "--out"];
+    let made = program(&[&args[..], &[folder.to_str().unwrap()], more].concat());
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+fn truth(folder: &Path) -> Vec<Asked> {
+    let text = fs::read_to_string(folder.join("truth.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The answer of somebody who knows the truth.
+fn perfect(asked: &Asked) -> Answer {
+    let phrase = |id: usize| asked.phrases.iter().position(|p| p.objects.contains(&id)).unwrap_or(0);
+    let objects = asked.referents.iter().map(|r| {
+        let [x0, y0, x1, y1] = r.bbox;
+        let [height, width] = r.mask.size;
+        GroundedObject {
+            phrase: r.name.clone(),
+            phrase_index: phrase(r.id) as u32,
+            phrase_span: (0, 0),
+            source: Source::Words,
+            score: 0.9,
+            bbox: PixelBox { x0, y0, x1, y1 },
+            mask: Rle::from_text(width, height, &r.mask.counts).unwrap().to_mask(),
+        }
+    });
+    Answer {
+        image_header: Header::default(),
+        camera: String::new(),
+        command_id: String::new(),
+        command: asked.command.clone(),
+        mode: Mode::Chat,
+        status: Status::Final,
+        message: String::new(),
+        text: asked.answer.clone(),
+        objects: objects.collect(),
+        image_size: (160, 120),
+        age_at_start: Default::default(),
+        age_at_publish: Default::default(),
+        stages: Vec::new(),
+        model: String::new(),
+        device: String::new(),
+    }
+}
+
+#[test]
+fn the_truth_scores_full_marks_and_silence_none() {
+    let folder = tempfile::tempdir().unwrap();
+    scenes(folder.path(), &[]);
+    let (mut right, mut silent) = (Tally::default(), Tally::default());
+    for asked in truth(folder.path()) {
+        let answer = perfect(&asked);
+        let score = right.add(&asked, &answer, 10.0, None);
+        assert!(score.is_none_or(|s| s > 0.999), "{} scores {score:?}", asked.command);
+        let nothing = Answer { objects: Vec::new(), text: String::new(), ..answer };
+        let score = silent.add(&asked, &nothing, 10.0, None);
+        let wanted = if asked.topic == Topic::Absent { 1.0 } else { 0.0 };
+        assert!(score.is_none_or(|s| s == wanted), "{} scores {score:?}", asked.command);
+    }
+    let report = right.report();
+    let all = report.all.named().into_iter().filter_map(|(_, s)| s).collect::<Vec<_>>();
+    assert!(all.len() >= 3 && all.iter().all(|s| s.acc50 == 1.0 && s.miou > 0.999 && s.ciou > 0.999), "{report}");
+    assert_eq!(report.absent.map(|a| (a.precision, a.recall)), Some((1.0, 1.0)));
+    assert_eq!((report.describe.unwrap().f1, report.pointing.unwrap().accuracy), (1.0, 1.0));
+    assert!(silent.report().absent.unwrap().precision < 0.5, "who never points is seldom right to refuse");
+}
+
+#[test]
+fn scores_are_a_table_and_json_and_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    scenes(folder.path(), &[]);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let (json, pictures) = (path("scores.json"), path("worst"));
+    let scenes = folder.path().to_str().unwrap();
+    let output = program(&["eval", "--scenes", scenes, "--limit", "2", "--json", &json, "--pictures", &pictures]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("acc50"), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    assert!(report["attribute"]["n"].as_u64().unwrap() > 0 && report["latency_ms"]["p50"].as_f64().unwrap() > 0.0);
+    for suite in ["attribute", "relation", "superlative", "set", "describe", "absent", "pointing", "seen", "held_out"] {
+        assert!(report.get(suite).is_some(), "{suite} is missing in {report}");
+    }
+    assert!(fs::read_dir(&pictures).unwrap().count() > 3);
+}
+
+#[test]
+fn a_bag_with_its_truth_is_scored_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let (bag, truth) = (path("scenes.mcap"), path("truth.jsonl"));
+    scenes(folder.path(), &["--bag", &bag, "--frames", "2"]);
+    let output = program(&["eval", "--bag", &bag, "--truth", &truth]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("questions"), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+
+    let mut text = fs::read_to_string(&truth).unwrap();
+    text.push_str("{\"stamp\": 1}\n");
+    fs::write(&truth, &text).unwrap();
+    let error = program(&["eval", "--bag", &bag, "--truth", &truth]);
+    let (error, line) = (String::from_utf8_lossy(&error.stderr).into_owned(), text.lines().count());
+    assert!(error.contains("truth.jsonl") && error.contains(&format!("line {line}")), "{error}");
+}
