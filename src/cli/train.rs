@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 
+use super::eval::source::Source;
+use crate::train::data::truth::Writer;
 use crate::train::recipe::Recipe;
 use crate::train::run;
 use crate::train::run::Run;
@@ -18,15 +20,21 @@ use crate::train::trainer::Trainer;
 /// Arguments of `train`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to train, and how.
-    #[arg(long, default_value = "config/recipes/tabletop.json")]
-    pub recipe: PathBuf,
+    /// What to train, and how: tabletop, finetune-head, finetune-lora, or a file
+    #[arg(long, default_value = "tabletop")]
+    pub recipe: String,
     /// Training set: instances.json, chat.json, pointing.json, images/ (see `simulate --dataset`); may come several times.
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present = "bag", conflicts_with = "bag")]
     pub data: Vec<PathBuf>,
-    /// Set for evaluation on the way.
+    /// Bag with frames to learn from, instead of a training set.
+    #[arg(long, requires = "truth")]
+    pub bag: Option<PathBuf>,
+    /// Truth of the bag, one JSON a line as `simulate --bag` writes it.
+    #[arg(long, requires = "bag")]
+    pub truth: Option<PathBuf>,
+    /// Set for evaluation on the way; without one every fifth picture is held back for it.
     #[arg(long)]
-    pub val: PathBuf,
+    pub val: Option<PathBuf>,
     /// Folder of a model to go on from, for recipes that do not begin with nothing.
     #[arg(long)]
     pub from: Option<PathBuf>,
@@ -43,14 +51,17 @@ pub struct Args {
 
 /// Trains.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let text = std::fs::read(&args.recipe).with_context(|| format!("reading {}", args.recipe.display()))?;
-    let recipe: Recipe = serde_json::from_slice(&text).with_context(|| format!("recipe {}", args.recipe.display()))?;
+    let recipe = Recipe::open(&args.recipe)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("making the folder {}", args.out.display()))?;
     let mut train = vec![];
-    for folder in &args.data {
-        train.extend(filled(folder)?);
+    for folder in folders(args)? {
+        train.extend(filled(&folder)?);
     }
-    let val = filled(&args.val)?;
+    let val = match &args.val {
+        Some(folder) => filled(folder)?,
+        None => held_back(&mut train),
+    };
+    anyhow::ensure!(!train.is_empty(), "one picture is too few: some are held back to evaluate on");
     let mut trainer = match &args.from {
         None => Trainer::new(recipe, &train)?,
         Some(folder) => Trainer::from_model(recipe, folder, &train)?,
@@ -75,4 +86,24 @@ fn filled(folder: &Path) -> anyhow::Result<Vec<Entry>> {
     let entries = set::open(folder)?;
     anyhow::ensure!(!entries.is_empty(), "{} holds no picture with objects", folder.display());
     Ok(entries)
+}
+
+/// The training sets; a bag becomes one below `--out`.
+fn folders(args: &Args) -> anyhow::Result<Vec<PathBuf>> {
+    let (Some(bag), Some(truth)) = (&args.bag, &args.truth) else { return Ok(args.data.clone()) };
+    let folder = args.out.join("data");
+    let mut writer = Writer::create(&folder)?;
+    Source::bag(bag, truth)?.each(|picture, lines| Ok(writer.add(&picture.frame.image, lines)?))?;
+    writer.finish()?;
+    Ok(vec![folder])
+}
+
+/// Takes every fifth.
+fn held_back(train: &mut Vec<Entry>) -> Vec<Entry> {
+    let (mut kept, mut held) = (vec![], vec![]);
+    for (i, entry) in std::mem::take(train).into_iter().enumerate() {
+        if i % 5 == 0 { held.push(entry) } else { kept.push(entry) }
+    }
+    *train = kept;
+    held
 }

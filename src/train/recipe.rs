@@ -1,9 +1,62 @@
 //! One file says all about a run: seed, model, phases.
 
+use std::path::Path;
+
 use serde::Deserialize;
 use serde::Serialize;
+use thiserror::Error;
 
 use crate::model::Config;
+
+/// Recipes inside the program, by name.
+const KNOWN: [(&str, &str); 3] = [
+    ("tabletop", include_str!("../../config/recipes/tabletop.json")),
+    ("finetune-head", include_str!("../../config/recipes/finetune-head.json")),
+    ("finetune-lora", include_str!("../../config/recipes/finetune-lora.json")),
+];
+
+/// Why there is no recipe.
+#[derive(Debug, Error)]
+pub enum RecipeError {
+    /// The file.
+    #[error("{0}: no such file, and none of the recipes {known}", known = KNOWN.map(|(name, _)| name).join(", "))]
+    Missing(String),
+    /// It cannot be read.
+    #[error("recipe {path}: {source}")]
+    Read {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A key is missing, unknown or of the wrong type.
+    #[error("recipe {name}: at {at}: {source}")]
+    Format {
+        /// Name or file.
+        name: String,
+        /// Path of the key.
+        at: String,
+        /// What was found and wanted.
+        source: serde_json::Error,
+    },
+}
+
+impl Recipe {
+    /// One of the program's own by its name, or a file.
+    pub fn open(name: &str) -> Result<Self, RecipeError> {
+        let text = match KNOWN.iter().find(|(known, _)| *known == name) {
+            Some((_, text)) => text.to_string(),
+            None if !Path::new(name).exists() => return Err(RecipeError::Missing(name.into())),
+            None => std::fs::read_to_string(name).map_err(|source| RecipeError::Read { path: name.into(), source })?,
+        };
+        let mut json = serde_json::Deserializer::from_str(&text);
+        serde_path_to_error::deserialize(&mut json).map_err(|e| RecipeError::Format {
+            name: name.into(),
+            at: e.path().to_string(),
+            source: e.into_inner(),
+        })
+    }
+}
 
 /// A run.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -89,4 +142,19 @@ pub enum Kind {
     FinetuneHead,
     /// Low-rank changes of a trained language model, on somebody's own pictures.
     FinetuneLora,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_programs_own_recipes_are_right() {
+        for (name, _) in KNOWN {
+            let recipe = Recipe::open(name).unwrap();
+            assert!(!recipe.phases.is_empty(), "{name}");
+        }
+        let error = Recipe::open("nowhere").unwrap_err().to_string();
+        assert_eq!(error, "nowhere: no such file, and none of the recipes tabletop, finetune-head, finetune-lora");
+    }
 }

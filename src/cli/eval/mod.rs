@@ -1,6 +1,6 @@
 //! `eval`: how right the answers are, on simulated scenes or on a bag with a truth file.
 
-mod source;
+pub(super) mod source;
 mod worst;
 
 use std::path::PathBuf;
@@ -55,7 +55,14 @@ pub struct Args {
 
 /// Asks everything and prints the table.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let source = Source::open(args)?;
+    let mut source = match (&args.scenes, &args.bag, &args.truth) {
+        (Some(folder), ..) => Source::scenes(folder)?,
+        (None, Some(bag), Some(truth)) => Source::bag(bag, truth)?,
+        _ => anyhow::bail!("--scenes FOLDER, or --bag BAG with --truth FILE"),
+    };
+    if let Some(frames) = args.limit {
+        source = source.first(frames);
+    }
     let grounder = Grounder::load(args.model.as_deref(), &args.device, "auto")?;
     let tunables = Tunables::from(&Values::default());
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} questions, {eta} left");

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde::Deserialize;
 
-use super::Args;
 use crate::cli::picture;
 use crate::cli::replay::topics::Topics;
 use crate::eval::Depth;
@@ -47,25 +46,35 @@ enum Frames {
 }
 
 impl Source {
+    /// A folder as `simulate --out` writes it.
+    pub fn scenes(folder: &Path) -> anyhow::Result<Self> {
+        Self::open(Frames::Folder(folder.to_path_buf()), &folder.join("truth.jsonl"))
+    }
+
+    /// A bag and its truth file.
+    pub fn bag(bag: &Path, truth: &Path) -> anyhow::Result<Self> {
+        Self::open(Frames::Bag(bag.to_path_buf()), truth)
+    }
+
     /// Reads the truth; frames are read as they are needed.
-    pub fn open(args: &Args) -> anyhow::Result<Self> {
-        let (frames, truth) = match (&args.scenes, &args.bag, &args.truth) {
-            (Some(folder), ..) => (Frames::Folder(folder.clone()), folder.join("truth.jsonl")),
-            (None, Some(bag), Some(truth)) => (Frames::Bag(bag.clone()), truth.clone()),
-            _ => anyhow::bail!("--scenes FOLDER, or --bag BAG with --truth FILE"),
-        };
+    fn open(frames: Frames, truth: &Path) -> anyhow::Result<Self> {
         let mut asked: BTreeMap<Stamp, Vec<Asked>> = BTreeMap::new();
-        for (number, line) in lines(&truth)? {
+        for (number, line) in lines(truth)? {
             let line: Asked = serde_json::from_str(&line)
                 .with_context(|| format!("{}, line {number}: no line of a truth file", truth.display()))?;
             let stamp = Stamp { sec: line.stamp.sec, nanosec: line.stamp.nanosec };
             asked.entry(stamp).or_default().push(line);
         }
-        if let Some(cut) = args.limit.and_then(|limit| asked.keys().nth(limit).copied()) {
-            asked.split_off(&cut);
-        }
         anyhow::ensure!(!asked.is_empty(), "{}: nothing is asked", truth.display());
         Ok(Self { frames, asked })
+    }
+
+    /// Only the first `frames` by their stamps.
+    pub fn first(mut self, frames: usize) -> Self {
+        if let Some(cut) = self.asked.keys().nth(frames).copied() {
+            self.asked.split_off(&cut);
+        }
+        self
     }
 
     /// How many questions there are.
@@ -82,11 +91,11 @@ impl Source {
                 }
                 Ok(())
             }
-            Frames::Bag(path) => self.bag(path, &mut give),
+            Frames::Bag(path) => self.each_of_bag(path, &mut give),
         }
     }
 
-    fn bag(
+    fn each_of_bag(
         &self,
         path: &Path,
         give: &mut dyn FnMut(&Picture, &[Asked]) -> anyhow::Result<()>,
@@ -95,7 +104,7 @@ impl Source {
         let mut topics = Topics::choose(&bag.summary()?, &[], &Params::from(&Values::default()))
             .with_context(|| path.display().to_string())?;
         topics.leave_out_commands();
-        let mut missing: BTreeMap<Stamp, &Vec<Asked>> = self.asked.iter().map(|(stamp, lines)| (*stamp, lines)).collect();
+        let mut missing: BTreeMap<Stamp, &Vec<Asked>> = self.asked.iter().map(|(at, lines)| (*at, lines)).collect();
         for record in bag.records(Some(&topics.names())) {
             let record = record?;
             let Some(heard) = topics.of(&record.topic) else { continue };

@@ -7,6 +7,7 @@ pub mod coco;
 mod polygon;
 mod refer;
 pub mod scenes;
+pub mod truth;
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -102,7 +102,7 @@ pub fn write(dir: &Path, wanted: Wanted, mut done: impl FnMut()) -> Result<(), W
     save(&dir.join(POINTING), &set.pointing)
 }
 
-fn save(path: &Path, value: &impl serde::Serialize) -> Result<(), WriteError> {
+pub(super) fn save(path: &Path, value: &impl serde::Serialize) -> Result<(), WriteError> {
     let error = |source| WriteError::File { path: path.display().to_string(), source };
     let file = fs::File::create(path).map_err(error)?;
     serde_json::to_writer(std::io::BufWriter::new(file), value).map_err(|e| error(e.into()))
