@@ -68,7 +68,7 @@ impl Graph {
         self.start("node", command)
     }
 
-    /// A small random model that talks on and on: the one that ships ends after 24 tokens.
+    /// A small random model that talks on and on.
     fn talkative_model(&self) -> String {
         let (tiny, folder) =
             (Path::new(env!("CARGO_MANIFEST_DIR")).join("config/models/tiny"), self.logs.path().join("model"));
@@ -274,7 +274,8 @@ fn the_clock_of_the_simulation_is_used() {
 
 #[test]
 fn the_node_says_how_it_is() {
-    Graph::new().run("health", &["-p", "time_out:=3.0"]);
+    let tiny = concat!("model:=", env!("CARGO_MANIFEST_DIR"), "/config/models/tiny");
+    Graph::new().run("health", &["-p", tiny, "-p", "time_out:=3.0"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `weights info | check`: what is in files of weights, and whether a model can use it.
+//! `weights info | check | export`: what is in files of weights, whether a model can use it, and the same in f16.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use tch::Device;
 use tch::Kind;
+use tch::Tensor;
 
 use crate::model::Config;
 use crate::model::LlavaGrounding;
@@ -32,6 +33,18 @@ pub enum Task {
     Info(Files),
     /// Load them as the node would and say whether all fits; code 1 if not.
     Check(Files),
+    /// Write a model folder with f16 weights, half as large: what a training run leaves behind becomes what ships.
+    Export(Export),
+}
+
+/// From where to where.
+#[derive(Debug, clap::Args)]
+pub struct Export {
+    /// A model folder.
+    pub from: PathBuf,
+    /// Folder to write: config.json, tokenizer.model, model.safetensors.
+    #[arg(long)]
+    pub out: PathBuf,
 }
 
 /// Which weights and which model.
@@ -50,6 +63,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.task {
         Task::Info(files) => info(files),
         Task::Check(files) => check(files),
+        Task::Export(export) => export_half(export),
     }
 }
 
@@ -91,6 +105,29 @@ fn check(asked: &Files) -> anyhow::Result<ExitCode> {
     }
     println!("does not fit");
     Ok(ExitCode::FAILURE)
+}
+
+fn export_half(asked: &Export) -> anyhow::Result<ExitCode> {
+    let model = LlavaGrounding::load(&asked.from, Device::Cpu, Kind::Float)?;
+    std::fs::create_dir_all(&asked.out).with_context(|| format!("making the folder {}", asked.out.display()))?;
+    for name in ["config.json", "tokenizer.model"] {
+        let (from, to) = (asked.from.join(name), asked.out.join(name));
+        std::fs::copy(&from, &to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+    }
+    let halves: Vec<(String, Tensor)> = model
+        .stores()
+        .iter()
+        .flat_map(|store| store.variables())
+        .map(|(name, value)| (name, value.to_kind(Kind::Half)))
+        .collect();
+    if let Some((name, _)) = halves.iter().find(|(_, value)| value.isfinite().all().int64_value(&[]) == 0) {
+        anyhow::bail!("{name} has values that f16 cannot hold");
+    }
+    let file = asked.out.join("model.safetensors");
+    Tensor::write_safetensors(&halves, &file).with_context(|| format!("writing {}", file.display()))?;
+    let size = std::fs::metadata(&file)?.len() as f64 / 1e6;
+    println!("{} tensors, {size:.1} MB, in {}; id {}", halves.len(), file.display(), weights::fingerprint(&[file.clone()])?);
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Files {

@@ -128,11 +128,10 @@ fn choose(logits: &Tensor, temperature: f64, random: &mut SplitMix) -> i64 {
 mod tests {
     use super::*;
     use crate::model::Config;
-    use crate::model::EMBEDDED_CONFIG;
     use tch::Device;
 
     fn model(seg_feature: SegFeature) -> LlavaGrounding {
-        let config = Config { seg_feature, ..Config::parse(EMBEDDED_CONFIG).unwrap() };
+        let config = Config { seg_feature, ..Config::parse(include_str!("../../config/models/tiny/config.json")).unwrap() };
         LlavaGrounding::random(config, 3, Device::Cpu, Kind::Float)
     }
 

@@ -5,11 +5,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::model::Config;
-use crate::model::EMBEDDED_CONFIG;
-use crate::model::EMBEDDED_TOKENIZER;
 use crate::model::LlavaGrounding;
 use crate::model::ModelError;
+use crate::model::shipped;
 
 pub mod device;
 pub mod generate;
@@ -99,10 +97,8 @@ impl Grounder {
                 (model, tokenizer, name)
             }
             None => {
-                let config = Config::parse(EMBEDDED_CONFIG).map_err(ModelError::from)?;
-                let seed = config.random_seed.unwrap_or_default();
-                let model = LlavaGrounding::random(config, seed, chosen.device, chosen.kind);
-                (model, Tokenizer::parse(EMBEDDED_TOKENIZER)?, "tiny".to_string())
+                let model = LlavaGrounding::shipped(chosen.device, chosen.kind)?;
+                (model, Tokenizer::parse(shipped::TOKENIZER)?, shipped::NAME.to_string())
             }
         };
         let mut grounder = Self::new(model, tokenizer, &name)?;
@@ -168,21 +164,26 @@ impl Grounder {
 mod tests {
     use super::*;
 
+    const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/models/tiny");
+
     #[test]
-    fn the_model_inside_the_program_says_that_it_is_random() {
-        let grounder = Grounder::load(None, "cpu", "f32").unwrap();
-        assert!(grounder.is_random() && grounder.name().contains("random"), "{}", grounder.name());
-        assert!(grounder.warnings().iter().any(|w| w.contains("RANDOM WEIGHTS")));
-        assert_eq!(grounder.device(), "cpu");
+    fn the_model_inside_the_program_has_learned_and_one_without_weights_says_that_it_has_not() {
+        let shipped = Grounder::load(None, "cpu", "f32").unwrap();
+        assert!(!shipped.is_random() && shipped.name().starts_with("tabletop "), "{}", shipped.name());
+        assert!(!shipped.warnings().iter().any(|w| w.contains("RANDOM WEIGHTS")));
+        let tiny = Grounder::load(Some(Path::new(TINY)), "cpu", "f32").unwrap();
+        assert!(tiny.is_random() && tiny.name().contains("random"), "{}", tiny.name());
+        assert!(tiny.warnings().iter().any(|w| w.contains("RANDOM WEIGHTS")));
+        assert_eq!(tiny.device(), "cpu");
     }
 
     #[test]
     fn a_missing_folder_and_foreign_ids_are_named() {
         let error = Grounder::load(Some(Path::new("/nowhere/model")), "cpu", "auto").unwrap_err();
         assert!(error.to_string().contains("/nowhere/model"), "{error}");
-        let mut model = Grounder::load(None, "cpu", "f32").unwrap().model;
+        let Grounder { mut model, tokenizer, .. } = Grounder::load(Some(Path::new(TINY)), "cpu", "f32").unwrap();
         model.config.seg_token_id = 7;
-        let error = Grounder::new(model, Tokenizer::parse(EMBEDDED_TOKENIZER).unwrap(), "x").unwrap_err();
+        let error = Grounder::new(model, tokenizer, "x").unwrap_err();
         assert_eq!(error.to_string(), "\"<seg>\" has the id 514 in tokenizer.model, but 7 in config.json");
     }
 }

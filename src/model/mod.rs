@@ -27,6 +27,7 @@ pub mod mask_dino;
 pub mod openseed;
 pub mod projector;
 pub mod semantic_sam;
+pub mod shipped;
 pub mod splice;
 pub mod weights;
 
@@ -52,11 +53,6 @@ pub enum ModelError {
     #[error(transparent)]
     Weights(#[from] weights::WeightsError),
 }
-
-/// The small model inside the program: used when no folder is given.
-pub const EMBEDDED_CONFIG: &str = include_str!("../../config/models/tiny/config.json");
-/// Its SentencePiece model.
-pub const EMBEDDED_TOKENIZER: &[u8] = include_bytes!("../../config/models/tiny/tokenizer.model");
 
 /// The whole network.
 #[derive(Debug)]
@@ -90,6 +86,14 @@ impl LlavaGrounding {
             (Err(WeightsError::None { .. }), Some(seed)) => Ok(Self::random(config, seed, device, language)),
             (Err(error), _) => Err(error.into()),
         }
+    }
+
+    /// The model inside the program ([`shipped`]).
+    pub fn shipped(device: Device, language: Kind) -> Result<Self, ModelError> {
+        let mut model = Self::without_values(Config::parse(shipped::CONFIG)?, device, language);
+        let known = Known::new(&model.config);
+        model.weights_id = weights::load_inside(&model.stores(), shipped::NAME, shipped::WEIGHTS, &known)?;
+        Ok(model)
     }
 
     /// With the weights of these files.

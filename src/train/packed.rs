@@ -86,11 +86,10 @@ pub fn indices(spots: &[Spot], device: Device) -> [Tensor; 2] {
 mod tests {
     use super::*;
     use crate::model::Config;
-    use crate::model::EMBEDDED_CONFIG;
 
     #[test]
     fn a_packed_question_is_heard_as_if_it_were_alone() {
-        let config = Config::parse(EMBEDDED_CONFIG).expect("the embedded configuration");
+        let config = Config::parse(include_str!("../../config/models/tiny/config.json")).expect("the embedded configuration");
         let width = config.llm.hidden_size;
         let model = LlavaGrounding::random(config, 3, Device::Cpu, Kind::Float);
         let images = Tensor::randn([2, 5, width], (Kind::Float, Device::Cpu));

@@ -52,7 +52,9 @@ fn one_picture_gives_a_table_a_json_file_and_an_annotated_picture() {
     let folder = tempfile::tempdir().unwrap();
     let (image, out) = (picture(folder.path()), folder.path().join("out"));
     let out_text = out.to_string_lossy();
-    let args = [&image, "--prompt", "What is <obj> on the table?", "--click", "30,40", "--out", &out_text];
+    let tiny = concat!(env!("CARGO_MANIFEST_DIR"), "/config/models/tiny");
+    let click = ["--prompt", "What is <obj> on the table?", "--click", "30,40", "--model", tiny];
+    let args = [&[&image[..]], &click[..], &["--out", &out_text]].concat();
     let output = ground(&args);
     assert!(output.status.success(), "{}", stderr(&output));
     let said = stdout(&output);

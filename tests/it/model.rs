@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use llava_grounding::model::Config;
-use llava_grounding::model::EMBEDDED_CONFIG;
 use llava_grounding::model::KvCache;
 use llava_grounding::model::LlavaGrounding;
 use llava_grounding::model::Masks;
@@ -17,7 +16,7 @@ use tch::Kind;
 use tch::Tensor;
 
 fn tiny() -> LlavaGrounding {
-    LlavaGrounding::random(Config::parse(EMBEDDED_CONFIG).unwrap(), 5, Device::Cpu, Kind::Float)
+    LlavaGrounding::random(Config::parse(include_str!("../../config/models/tiny/config.json")).unwrap(), 5, Device::Cpu, Kind::Float)
 }
 
 /// Numbers in [-1, 1], the same for the same seed.

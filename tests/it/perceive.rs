@@ -59,7 +59,8 @@ fn click(x: f32, y: f32) -> VisualPrompt {
 }
 
 fn grounder() -> Grounder {
-    Grounder::load(None, "cpu", "f32").unwrap()
+    let tiny = concat!(env!("CARGO_MANIFEST_DIR"), "/config/models/tiny");
+    Grounder::load(Some(tiny.as_ref()), "cpu", "f32").unwrap()
 }
 
 fn answer(command: &Command, tunables: &Tunables) -> Answer {

@@ -53,7 +53,12 @@ fn indexed(index: &Path) -> Result<Vec<PathBuf>, WeightsError> {
 /// One file in memory.
 pub(super) struct Mapped {
     pub(super) path: PathBuf,
-    map: memmap2::Mmap,
+    bytes: Bytes,
+}
+
+enum Bytes {
+    Map(memmap2::Mmap),
+    Inside(&'static [u8]),
 }
 
 impl Mapped {
@@ -63,18 +68,26 @@ impl Mapped {
         // SAFETY: weights are files that nothing rewrites in place while they are read; the map is dropped after loading.
         #[allow(unsafe_code)] // the one map of a file: 14 GB must not go through the heap
         let map = unsafe { memmap2::Mmap::map(&file) }.map_err(error)?;
-        Ok(Self { path: path.to_path_buf(), map })
+        Ok(Self { path: path.to_path_buf(), bytes: Bytes::Map(map) })
+    }
+
+    /// A file inside the program; `name` is what errors call it.
+    pub(super) fn inside(name: &str, bytes: &'static [u8]) -> Self {
+        Self { path: PathBuf::from(name), bytes: Bytes::Inside(bytes) }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.map
+        match &self.bytes {
+            Bytes::Map(map) => map,
+            Bytes::Inside(bytes) => bytes,
+        }
     }
 
     pub(super) fn tensors(&self) -> Result<SafeTensors<'_>, WeightsError> {
-        SafeTensors::deserialize(&self.map).map_err(|source| self.format_error(source))
+        SafeTensors::deserialize(self.bytes()).map_err(|source| self.format_error(source))
     }
 
     pub(super) fn format_error(&self, source: safetensors::SafeTensorError) -> WeightsError {
-        WeightsError::Format { file: self.path.clone(), bytes: self.map.len(), source }
+        WeightsError::Format { file: self.path.clone(), bytes: self.bytes().len(), source }
     }
 }

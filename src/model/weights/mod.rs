@@ -28,10 +28,25 @@ use files::Mapped;
 
 /// Fills the parameters of `stores` from `files`. Kinds are converted to the stores' own.
 pub fn load(stores: &[&VarStore], files: &[PathBuf], known: &Known) -> Result<(), WeightsError> {
+    fill(stores, &files.iter().map(|file| Mapped::open(file)).collect::<Result<Vec<_>, _>>()?, known)
+}
+
+/// The same from a file that is inside the program; gives its fingerprint.
+pub fn load_inside(
+    stores: &[&VarStore],
+    name: &str,
+    bytes: &'static [u8],
+    known: &Known,
+) -> Result<String, WeightsError> {
+    let file = [Mapped::inside(name, bytes)];
+    fill(stores, &file, known)?;
+    Ok(digest(&file))
+}
+
+fn fill(stores: &[&VarStore], mapped: &[Mapped], known: &Known) -> Result<(), WeightsError> {
     let _no_grad = tch::no_grad_guard();
     let parameters = plan::Parameters::of(stores);
-    let mapped = files.iter().map(|file| Mapped::open(file)).collect::<Result<Vec<_>, _>>()?;
-    let plan = Plan::new(&parameters, &mapped, known)?;
+    let plan = Plan::new(&parameters, mapped, known)?;
     plan.check()?;
     let mut unequal = Vec::new();
     let mut filled = BTreeMap::new(); // parameter -> the name that filled it
@@ -67,15 +82,18 @@ pub fn inspect(stores: &[&VarStore], files: &[PathBuf], known: &Known) -> Result
 
 /// Eight hex digits that tell one set of weights from another: from 4 KiB of every MiB, so that 14 GB cost no minute.
 pub fn fingerprint(files: &[PathBuf]) -> Result<String, WeightsError> {
+    Ok(digest(&files.iter().map(|file| Mapped::open(file)).collect::<Result<Vec<_>, _>>()?))
+}
+
+fn digest(files: &[Mapped]) -> String {
     let mut hash = Sha256::new();
-    for file in files {
-        let map = Mapped::open(file)?;
+    for map in files {
         hash.update((map.bytes().len() as u64).to_le_bytes());
         for block in map.bytes().chunks(1 << 20) {
             hash.update(&block[..block.len().min(4096)]);
         }
     }
-    Ok(hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect())
+    hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes the parameters of `stores` under their names, so that [`load`] reads them back.

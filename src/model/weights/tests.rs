@@ -11,11 +11,10 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::Config;
-use crate::model::EMBEDDED_CONFIG;
 use crate::model::layers::param;
 
 fn known() -> Known {
-    Known::new(&Config::parse(EMBEDDED_CONFIG).unwrap())
+    Known::new(&Config::parse(include_str!("../../../config/models/tiny/config.json")).unwrap())
 }
 
 /// Two parameters, `a.weight` `[2, 3]` and `b.weight` `[2]`, and one that has aliases.
