@@ -126,7 +126,12 @@ fn export_half(asked: &Export) -> anyhow::Result<ExitCode> {
     let file = asked.out.join("model.safetensors");
     Tensor::write_safetensors(&halves, &file).with_context(|| format!("writing {}", file.display()))?;
     let size = std::fs::metadata(&file)?.len() as f64 / 1e6;
-    println!("{} tensors, {size:.1} MB, in {}; id {}", halves.len(), file.display(), weights::fingerprint(&[file.clone()])?);
+    println!(
+        "{} tensors, {size:.1} MB, in {}; id {}",
+        halves.len(),
+        file.display(),
+        weights::fingerprint(&[file.clone()])?
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -20,8 +20,13 @@ pub fn compare(case: &Case, head: &HeadOutput, report: &mut Report) -> Result<()
     let threshold = read("in.matching_threshold")?.double_value(&[]) as f32;
     let size = read("in.image_rgb")?.size();
     let image = (size[1] as u32, size[0] as u32);
-    let rule =
-        Rule { threshold: Some(threshold), max_regions: None, nms_iou: 1.0, upsampling: MaskUpsampling::Nearest };
+    let rule = Rule {
+        threshold: Some(threshold),
+        max_regions: None,
+        nms_iou: 1.0,
+        upsampling: MaskUpsampling::Nearest,
+        min_confidence: None,
+    };
     let scores = select::scores(&head.last);
     let boxes = select::corners(&head.last.boxes.select(0, 0));
     let by_query = head.last.logits.softmax(1, Kind::Float).select(0, 0);

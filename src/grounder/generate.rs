@@ -131,7 +131,8 @@ mod tests {
     use tch::Device;
 
     fn model(seg_feature: SegFeature) -> LlavaGrounding {
-        let config = Config { seg_feature, ..Config::parse(include_str!("../../config/models/tiny/config.json")).unwrap() };
+        let config =
+            Config { seg_feature, ..Config::parse(include_str!("../../config/models/tiny/config.json")).unwrap() };
         LlavaGrounding::random(config, 3, Device::Cpu, Kind::Float)
     }
 

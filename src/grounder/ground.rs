@@ -273,8 +273,9 @@ impl Grounder {
         Rule {
             threshold: options.threshold.or(config.matching_threshold),
             max_regions: options.max_regions,
-            nms_iou: options.nms_iou,
+            nms_iou: options.nms_iou.min(config.nms_iou),
             upsampling: options.upsampling.unwrap_or(config.mask_upsampling),
+            min_confidence: config.min_confidence.filter(|_| !options.refer_force),
         }
     }
 }

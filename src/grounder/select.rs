@@ -19,6 +19,8 @@ pub struct Rule {
     pub nms_iou: f32,
     /// How masks grow.
     pub upsampling: MaskUpsampling,
+    /// A `<seg>` whose best query fits no better than this has no region, sigmoid of the logit; none: the scores alone decide.
+    pub min_confidence: Option<f32>,
 }
 
 /// One region of one `<seg>`.
@@ -38,7 +40,7 @@ pub struct Region {
 ///
 /// The official code gives an all-zero box then, which its callers drop; here the list is empty.
 pub fn select(head: &Prediction, rule: &Rule, image: (u32, u32)) -> Vec<Vec<Region>> {
-    let scores = scores(head);
+    let (scores, confidences) = (scores(head), confidences(head));
     let boxes = corners(&head.boxes.select(0, 0));
     let region = |query: usize, score: f32| Region {
         query,
@@ -49,11 +51,18 @@ pub fn select(head: &Prediction, rule: &Rule, image: (u32, u32)) -> Vec<Vec<Regi
             tight(&mask_on_image(&logits, image, rule.upsampling), image)
         }),
     };
-    let regions = |scores: &Vec<f32>| {
-        let kept = kept(scores, &boxes, rule);
+    let regions = |(scores, confidence): (&Vec<f32>, &f32)| {
+        let sure = rule.min_confidence.is_none_or(|least| *confidence > least);
+        let kept = if sure { kept(scores, &boxes, rule) } else { Vec::new() };
         kept.into_iter().map(|query| region(query, scores[query])).collect()
     };
-    scores.iter().map(regions).collect()
+    scores.iter().zip(&confidences).map(regions).collect()
+}
+
+/// How well the best query of every `<seg>` fits: sigmoid of its logit, which is what training compares with 0 and 1.
+pub fn confidences(head: &Prediction) -> Vec<f32> {
+    let best = head.logits.select(0, 0).amax([0i64].as_slice(), false).sigmoid(); // [K]
+    Vec::try_from(best.to_kind(Kind::Float).to_device(tch::Device::Cpu)).expect("a flat float tensor on the CPU")
 }
 
 /// Softmax over the queries for every `<seg>` of the first batch item: `K` rows of `Q`.
@@ -168,8 +177,13 @@ fn rows(x: &Tensor) -> Vec<Vec<f32>> {
 mod tests {
     use super::*;
 
-    const OFFICIAL: Rule =
-        Rule { threshold: Some(0.1), max_regions: None, nms_iou: 1.0, upsampling: MaskUpsampling::Nearest };
+    const OFFICIAL: Rule = Rule {
+        threshold: Some(0.1),
+        max_regions: None,
+        nms_iou: 1.0,
+        upsampling: MaskUpsampling::Nearest,
+        min_confidence: None,
+    };
     const BOXES: [[f32; 4]; 4] =
         [[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.9], [0.5, 0.5, 0.6, 0.6], [0.0, 0.0, 1.0, 1.0]];
     const SCORES: [f32; 4] = [0.2, 0.3, 0.4, 0.1];
@@ -193,6 +207,18 @@ mod tests {
     #[test]
     fn the_limit_keeps_the_best() {
         assert_eq!(kept(&SCORES, &BOXES, &Rule { max_regions: Some(2), ..OFFICIAL }), [1, 2]);
+    }
+
+    #[test]
+    fn a_phrase_that_fits_nothing_has_no_region() {
+        let logits = Tensor::from_slice(&[2.0f32, -3.0, 1.0, -4.0]).view([1, 2, 2]); // two queries, two phrases
+        let boxes = Tensor::from_slice(&[0.5f32, 0.5, 0.2, 0.2, 0.3, 0.3, 0.2, 0.2]).view([1, 2, 4]);
+        let head = Prediction { logits, boxes, masks: None };
+        let rule = Rule { threshold: None, min_confidence: Some(0.3), ..OFFICIAL };
+        let found: Vec<usize> = select(&head, &rule, (10, 10)).iter().map(Vec::len).collect();
+        assert_eq!(found, [1, 0]);
+        let found = select(&head, &Rule { min_confidence: None, ..rule }, (10, 10));
+        assert!(found.iter().all(|regions| regions.len() == 1));
     }
 
     #[test]

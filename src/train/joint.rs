@@ -79,7 +79,8 @@ fn features(rows: &[Row], heard: &Heard) -> (Tensor, Tensor) {
         features.push(states.narrow(0, begin, n).constant_pad_nd([0, 0, 0, most as i64 - n]));
         begin += n;
     }
-    let valid: Vec<bool> = (0..rows.len()).flat_map(|b| (0..most).map(move |k| (b, k))).map(|(b, k)| k < count(b)).collect();
+    let valid: Vec<bool> =
+        (0..rows.len()).flat_map(|b| (0..most).map(move |k| (b, k))).map(|(b, k)| k < count(b)).collect();
     let valid = Tensor::from_slice(&valid).view([rows.len() as i64, most as i64]).to_device(device);
     (Tensor::stack(&features, 0), valid)
 }

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn a_packed_question_is_heard_as_if_it_were_alone() {
-        let config = Config::parse(include_str!("../../config/models/tiny/config.json")).expect("the embedded configuration");
+        let config =
+            Config::parse(include_str!("../../config/models/tiny/config.json")).expect("the embedded configuration");
         let width = config.llm.hidden_size;
         let model = LlavaGrounding::random(config, 3, Device::Cpu, Kind::Float);
         let images = Tensor::randn([2, 5, width], (Kind::Float, Device::Cpu));

@@ -59,8 +59,12 @@ pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Term
     let truth = truth(trainer, &batch);
     let mut draw = |shape: &[i64]| uniform(shape, &mut random).to_device(trainer.model.device());
     let mut terms = prompt_loss::all(&said, &truth, &Rates::default(), POINTS.loss, &mut draw);
-    let names: Vec<_> =
-        batch.rows.iter().zip(&batch.objects).flat_map(|(row, all)| all.iter().map(|o| speech::full(row, *o))).collect();
+    let names: Vec<_> = batch
+        .rows
+        .iter()
+        .zip(&batch.objects)
+        .flat_map(|(row, all)| all.iter().map(|o| speech::full(row, *o)))
+        .collect();
     let wanted = trainer.namer.vectors(&names).detach();
     terms.push(("meaning".into(), said.embedding.flatten(0, 1).mse_loss(&wanted, Reduction::Mean) * MEANING));
     if let Some(features) = filled(&batch, &said) {

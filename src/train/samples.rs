@@ -190,7 +190,8 @@ mod tests {
         };
         let objects = vec![object("small red mug"), object("large red box")];
         let picture = Arc::new(Picture { file: "none.png".into(), width: 4, height: 4, objects });
-        let turn = |question: &str, answer: &str, regions| Turn { question: question.into(), answer: answer.into(), regions };
+        let turn =
+            |question: &str, answer: &str, regions| Turn { question: question.into(), answer: answer.into(), regions };
         let example = |turns, prompts| Example { scene: picture.clone(), turns, prompts, grounded: true };
         Entry {
             references: vec![example(vec![turn("the red mug", "<seg> .", vec![Some(vec![0])])], vec![])],
@@ -202,7 +203,10 @@ mod tests {
                 ],
                 vec![],
             )],
-            pointings: vec![example(vec![turn("what is <obj>?", "<g_s>a mug<g_e><seg>", vec![Some(vec![0])])], vec![0])],
+            pointings: vec![example(
+                vec![turn("what is <obj>?", "<g_s>a mug<g_e><seg>", vec![Some(vec![0])])],
+                vec![0],
+            )],
             picture,
         }
     }

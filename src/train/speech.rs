@@ -155,7 +155,8 @@ pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Term
 pub fn hear(trainer: &Trainer, rows: &[Row], pointed: Option<&Tensor>, random: &mut ChaCha8Rng) -> Heard {
     let model = &trainer.model;
     let device = model.device();
-    let pixels = Tensor::cat(&rows.iter().map(|r| r.seen.tower(trainer.config())).collect::<Vec<_>>(), 0).to_device(device);
+    let pixels =
+        Tensor::cat(&rows.iter().map(|r| r.seen.tower(trainer.config())).collect::<Vec<_>>(), 0).to_device(device);
     let kind = trainer.recipe.precision.kind();
     let features = model.clip.forward_in(&pixels, kind);
     let images = model.projector.forward(&features);
@@ -263,10 +264,8 @@ pub fn losses(trainer: &Trainer, rows: &[Row], heard: &Heard) -> Terms {
     }
     terms.extend(pointers(trainer, rows, heard));
     terms.extend(counts(trainer, rows, heard));
-    let truth: Vec<(Tensor, Tensor)> = rows
-        .iter()
-        .map(|r| trainer.probes.patch_truth(&r.entry.picture, &r.seen.boxes, trainer.config()))
-        .collect();
+    let truth: Vec<(Tensor, Tensor)> =
+        rows.iter().map(|r| trainer.probes.patch_truth(&r.entry.picture, &r.seen.boxes, trainer.config())).collect();
     let stack = |pick: fn(&(Tensor, Tensor)) -> &Tensor| {
         Tensor::stack(&truth.iter().map(|t| pick(t).shallow_clone()).collect::<Vec<_>>(), 0).to_device(device)
     };

@@ -15,7 +15,8 @@ use crate::train::trainer::Trainer;
 /// Loss of one batch.
 pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Terms, TrainError> {
     let mut random = trainer.random();
-    let chosen: Vec<&Entry> = (0..trainer.share.pictures(phase.batch)).map(|_| &entries[random.random_range(0..entries.len())]).collect();
+    let chosen: Vec<&Entry> =
+        (0..trainer.share.pictures(phase.batch)).map(|_| &entries[random.random_range(0..entries.len())]).collect();
     let (loss, _) = patches(trainer, &chosen, Some(&mut random))?;
     Ok(vec![("patches".into(), loss)])
 }

@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn every_known_word_is_one_piece_and_all_text_comes_back() {
         let texts = ["hand me the small red mug (with grounding)", "the ring is red."];
-        let tokenizer = Tokenizer::parse(&model(texts.iter().copied(), &[" (with grounding)"])).expect("a file that our reader takes");
+        let tokenizer = Tokenizer::parse(&model(texts.iter().copied(), &[" (with grounding)"]))
+            .expect("a file that our reader takes");
         let ids = tokenizer.encode("the small red ring");
         assert_eq!(ids.len(), 5, "<s> and four words: {ids:?}");
         assert_eq!(tokenizer.encode("(with grounding)").len(), 2, "<s> and the phrase");

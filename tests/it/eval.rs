@@ -116,7 +116,11 @@ fn a_bag_with_its_truth_is_scored_too() {
     scenes(folder.path(), &["--bag", &bag, "--frames", "2"]);
     let output = program(&["eval", "--bag", &bag, "--truth", &truth]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success() && said.contains("questions"), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && said.contains("questions"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 
     let mut text = fs::read_to_string(&truth).unwrap();
     text.push_str("{\"stamp\": 1}\n");

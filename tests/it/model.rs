@@ -16,7 +16,12 @@ use tch::Kind;
 use tch::Tensor;
 
 fn tiny() -> LlavaGrounding {
-    LlavaGrounding::random(Config::parse(include_str!("../../config/models/tiny/config.json")).unwrap(), 5, Device::Cpu, Kind::Float)
+    LlavaGrounding::random(
+        Config::parse(include_str!("../../config/models/tiny/config.json")).unwrap(),
+        5,
+        Device::Cpu,
+        Kind::Float,
+    )
 }
 
 /// Numbers in [-1, 1], the same for the same seed.

@@ -29,9 +29,14 @@ fn recipe(kinds: &[&str], rate: f64, threads: usize) -> Value {
         model[section][key] = json!(value);
     }
     for head in ["openseed", "semsam"] {
-        for (key, value) in
-            [("hidden_dim", 32), ("conv_dim", 32), ("mask_dim", 32), ("dim_feedforward", 32), ("nheads", 4), ("dec_layers", 2)]
-        {
+        for (key, value) in [
+            ("hidden_dim", 32),
+            ("conv_dim", 32),
+            ("mask_dim", 32),
+            ("dim_feedforward", 32),
+            ("nheads", 4),
+            ("dec_layers", 2),
+        ] {
             model[head][key] = json!(value);
         }
     }

@@ -66,8 +66,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let grounder = Grounder::load(args.model.as_deref(), &args.device, "auto")?;
     let tunables = Tunables::from(&Values::default());
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} questions, {eta} left");
-    let bar = ProgressBar::new(source.questions() as u64)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let bar =
+        ProgressBar::new(source.questions() as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let (mut tally, mut worst) = (Tally::default(), Worst::default());
     source.each(|picture, questions| {
         for asked in questions {

@@ -137,7 +137,8 @@ struct SceneFile {
 }
 
 fn scene(folder: &Path, asked: &Asked) -> anyhow::Result<Picture> {
-    let name = asked.image.as_deref().context("the truth names no image: is it that of a bag? Then --bag and --truth")?;
+    let name =
+        asked.image.as_deref().context("the truth names no image: is it that of a bag? Then --bag and --truth")?;
     let image = Arc::new(picture::read(&folder.join(name))?);
     let stamp = Stamp { sec: asked.stamp.sec, nanosec: asked.stamp.nanosec };
     let header = Header { stamp, ..Header::default() };

@@ -115,10 +115,21 @@ pub struct Config {
     /// Regions scoring at or below this are dropped, `[0, 1]`; null: only the best one is kept (Q3).
     #[serde(default = "official_threshold")]
     pub matching_threshold: Option<f32>,
+    /// Of two boxes that overlap more than this the better one stays (IoU); 1: both, as in the official code (Q14).
+    #[serde(default = "one")]
+    pub nms_iou: f32,
+    /// A `<seg>` whose best query fits no better than this points at nothing, `[0, 1]`, sigmoid of the logit; null: the
+    /// official code always points at something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_confidence: Option<f32>,
 }
 
 fn yes() -> bool {
     true
+}
+
+fn one() -> f32 {
+    1.0
 }
 
 /// The official demo starts with this one (model.md 7.5).

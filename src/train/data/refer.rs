@@ -25,6 +25,7 @@ pub fn references(coco: &CocoFile, pictures: &Pictures) -> Result<Vec<Example>, 
             turns.entry(a.image_id).or_default().push(turn);
         }
     }
-    let example = |(id, turns)| pictures.get(id).map(|p| Example { scene: p.clone(), turns, prompts: vec![], grounded: true });
+    let example =
+        |(id, turns)| pictures.get(id).map(|p| Example { scene: p.clone(), turns, prompts: vec![], grounded: true });
     Ok(turns.into_iter().filter_map(example).collect())
 }
