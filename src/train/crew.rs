@@ -87,7 +87,8 @@ impl Crew {
         let gradient = |(i, parameter): (usize, &Tensor)| {
             let all = std::iter::once(parameter).chain(self.replicas.iter().map(|r| &r.parameters[i]));
             let sum = all.map(Tensor::grad).filter(Tensor::defined).reduce(|a, b| a + b);
-            sum.map_or_else(Tensor::new, |sum| sum / parts)
+            // A part of the network that this batch did not use: the same whether an earlier one did or not.
+            sum.map_or_else(|| parameter.zeros_like(), |sum| sum / parts)
         };
         Ok((values, parameters.iter().enumerate().map(gradient).collect()))
     }
