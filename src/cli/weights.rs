@@ -130,7 +130,7 @@ fn export_half(asked: &Export) -> anyhow::Result<ExitCode> {
         "{} tensors, {size:.1} MB, in {}; id {}",
         halves.len(),
         file.display(),
-        weights::fingerprint(&[file.clone()])?
+        weights::fingerprint(std::slice::from_ref(&file))?
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -117,7 +117,7 @@ mod tests {
         let lora = Lora::new(&[parameter], &mut random);
         {
             let _no_grad = tch::no_grad_guard();
-            let _ = lora.0[0].up.shallow_clone().copy_(&uniform(&[5, RANK], &mut random));
+            lora.0[0].up.shallow_clone().copy_(&uniform(&[5, RANK], &mut random));
         }
         lora.apply();
         x.matmul(&weight.tr()).square().sum(Kind::Float).backward();

@@ -104,7 +104,7 @@ mod tests {
             for (index, (sample, offset)) in row.iter().zip(offsets).enumerate() {
                 let words = model.embed_ids(&sample.ids);
                 if (b, index) == (0, 1) {
-                    let _ = words.select(1, 1).copy_(&slot); // the slot is the second id of this question
+                    words.select(1, 1).copy_(&slot); // the slot is the second id of this question
                 }
                 let image = images.narrow(0, b as i64, 1);
                 let alone = Tensor::cat(&[&model.embed_ids(&before), &image, &words], 1);

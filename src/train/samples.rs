@@ -141,10 +141,10 @@ fn marks(tokenizer: &Tokenizer, ids: &[i64], answer: usize, turn: &Turn) -> Vec<
     for (at, id) in ids.iter().enumerate().skip(answer) {
         if *id == special.phrase_begin {
             begin = Some(at);
-        } else if *id == special.seg {
-            if let Some(Some(objects)) = regions.next() {
-                marks.push(Mark { seg: at, begin: begin.take(), objects: objects.clone() });
-            }
+        } else if *id == special.seg
+            && let Some(Some(objects)) = regions.next()
+        {
+            marks.push(Mark { seg: at, begin: begin.take(), objects: objects.clone() });
         }
     }
     marks
