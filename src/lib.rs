@@ -43,6 +43,8 @@ pub mod perceive;
 pub mod grounder;
 pub mod model;
 
+pub mod geometry;
+
 pub mod view;
 
 pub mod cli;

@@ -23,7 +23,8 @@ impl Depth {
             let (x, y) = (mask.roi.x0 + i as u32 % columns, mask.roi.y0 + i as u32 / columns);
             let z = f64::from(*self.millimetres.get((y * self.width + x) as usize)?) / 1000.0;
             if z > 0.0 {
-                let point = [(f64::from(x) + 0.5 - cx) / fx * z, (f64::from(y) + 0.5 - cy) / fy * z, z];
+                // The centre of pixel (0, 0) is at (0, 0), as in sensor_msgs/CameraInfo.
+                let point = [(f64::from(x) - cx) / fx * z, (f64::from(y) - cy) / fy * z, z];
                 sum.iter_mut().zip(point).for_each(|(sum, p)| *sum += p);
                 count += 1.0;
             }

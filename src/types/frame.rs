@@ -62,6 +62,32 @@ impl fmt::Debug for RgbImage {
     }
 }
 
+/// Depth along the optical axis, registered to a colour image.
+#[derive(Clone, PartialEq)]
+pub struct DepthImage {
+    /// Columns (px).
+    pub width: u32,
+    /// Rows (px).
+    pub height: u32,
+    /// Row by row (m); 0, negative or not finite: not measured.
+    pub metres: Vec<f32>,
+}
+
+impl DepthImage {
+    /// The depth of a pixel (m); none: not measured, or outside.
+    pub fn at(&self, x: u32, y: u32) -> Option<f32> {
+        let inside = x < self.width && y < self.height;
+        let z = *self.metres.get((y as usize) * (self.width as usize) + x as usize).filter(|_| inside)?;
+        (z.is_finite() && z > 0.0).then_some(z)
+    }
+}
+
+impl fmt::Debug for DepthImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DepthImage({}x{})", self.width, self.height)
+    }
+}
+
 /// One colour image of one camera. Cheap to clone: the pixels are shared.
 #[derive(Debug, Clone)]
 pub struct Frame {

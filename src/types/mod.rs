@@ -8,5 +8,5 @@ pub mod rle;
 
 pub use answer::{Answer, GroundedObject, Mask, PixelBox, Source, Status};
 pub use command::{Command, Mode, VisualPrompt};
-pub use frame::{Frame, Header, RgbImage, Stamp};
+pub use frame::{DepthImage, Frame, Header, RgbImage, Stamp};
 pub use progress::{Flow, Step};

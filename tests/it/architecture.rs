@@ -50,6 +50,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("perceive.rs", &["types", "grounder", "params"], &[]),
     ("grounder", &["types", "model"], &["tch", "serde", "serde_json"]),
     ("model", &[], &["tch", "serde", "serde_json", "safetensors", "memmap2", "sha2"]),
+    ("geometry", &["types"], &["nalgebra"]),
     ("view", &["types"], &["ab_glyph", "dejavu", "image"]),
     ("sim", &["types"], &["nalgebra", "rand", "rand_chacha", "serde", "serde_json", "image"]),
     (
@@ -75,6 +76,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
 /// The command line puts everything together.
 const ALL: &[&str] = &[
     "eval",
+    "geometry",
     "golden",
     "grounder",
     "model",

@@ -1,0 +1,7 @@
+//! From an answer's masks to space: depth and camera model at the stamp of the image, frames over time, poses, sizes.
+
+pub mod frames;
+pub mod grasp;
+pub mod lens;
+pub mod locate;
+pub mod points;
