@@ -113,6 +113,10 @@ pub struct Phase {
     pub batch: usize,
     /// Questions or phrases a picture.
     pub questions: usize,
+    /// Phase `language`: pictures a step of which only the tower learns, beside those that are asked about. What a patch
+    /// shows is the slowest to learn and the cheapest to practise.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tower_pictures: usize,
     /// Largest learning rate.
     pub rate: f64,
     /// Steps until it is reached.
@@ -122,6 +126,10 @@ pub struct Phase {
     /// End the phase after so many evaluations without a better one; none: run all steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What a phase trains.

@@ -26,6 +26,7 @@ use crate::train::samples::Asked;
 use crate::train::samples::Sample;
 use crate::train::samples::Topic;
 use crate::train::set::Entry;
+use crate::train::tower;
 use crate::train::trainer::TrainError;
 use crate::train::trainer::Trainer;
 
@@ -147,7 +148,11 @@ pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Term
     let mut random = trainer.random();
     let rows = rows(trainer, phase, entries, &mut random)?;
     let heard = hear(trainer, &rows, None, &mut random);
-    Ok(losses(trainer, &rows, &heard))
+    let mut terms = losses(trainer, &rows, &heard);
+    if phase.tower_pictures > 0 {
+        terms.push(("tower".into(), tower::drawn(trainer, phase.tower_pictures, entries, &mut random)?));
+    }
+    Ok(terms)
 }
 
 /// Tower, projector, language model. `pointed` `[M, D]` fills the slots of all rows in their order; none: vectors of the
@@ -312,9 +317,10 @@ fn looks(rows: &[Row], heard: &Heard) -> [Vec<Look>; 2] {
             named.extend(sample.named.iter().map(|(at, objects)| (spot(*at), objects.clone())));
             meant.extend(sample.asked.iter().map(|objects| (spot(sample.answer - 1), objects.clone())));
             for mark in &sample.marks {
-                let begins = mark.begin.map(|begin| vec![begin - 1, begin]).unwrap_or_default();
-                let ends = begins.into_iter().chain([mark.seg - 1]).filter(|at| *at != sample.answer - 1);
-                meant.extend(ends.map(|at| (spot(at), mark.objects.clone())));
+                // From the word before the phrase to its last one: each has to see what it names.
+                let first = mark.begin.map_or(mark.seg - 1, |begin| begin - 1);
+                let all = (first..mark.seg).filter(|at| *at != sample.answer - 1);
+                meant.extend(all.map(|at| (spot(at), mark.objects.clone())));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Phase `tower`: the image tower, which elsewhere comes from CLIP, learns what each patch shows.
 
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 use tch::Tensor;
 
@@ -14,11 +15,19 @@ use crate::train::trainer::Trainer;
 
 /// Loss of one batch.
 pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Terms, TrainError> {
-    let mut random = trainer.random();
-    let chosen: Vec<&Entry> =
-        (0..trainer.share.pictures(phase.batch)).map(|_| &entries[random.random_range(0..entries.len())]).collect();
-    let (loss, _) = patches(trainer, &chosen, Some(&mut random))?;
-    Ok(vec![("patches".into(), loss)])
+    Ok(vec![("patches".into(), drawn(trainer, phase.batch, entries, &mut trainer.random())?)])
+}
+
+/// Loss on `batch` pictures drawn anew, this trainer's share of them.
+pub fn drawn(
+    trainer: &Trainer,
+    batch: usize,
+    entries: &[Entry],
+    random: &mut ChaCha8Rng,
+) -> Result<Tensor, TrainError> {
+    let count = trainer.share.pictures(batch);
+    let chosen: Vec<&Entry> = (0..count).map(|_| &entries[random.random_range(0..entries.len())]).collect();
+    Ok(patches(trainer, &chosen, Some(random))?.0)
 }
 
 /// Share of covered patches of which all words are right.
@@ -30,7 +39,7 @@ pub fn evaluate(trainer: &Trainer, entries: &[Entry]) -> Result<Metrics, TrainEr
 fn patches(
     trainer: &Trainer,
     entries: &[&Entry],
-    mut random: Option<&mut rand_chacha::ChaCha8Rng>,
+    mut random: Option<&mut ChaCha8Rng>,
 ) -> Result<(Tensor, f64), TrainError> {
     let (mut pixels, mut truths, mut covered) = (vec![], vec![], vec![]);
     for entry in entries {

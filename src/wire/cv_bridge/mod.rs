@@ -5,7 +5,9 @@
 
 mod bayer;
 mod compressed;
+mod depth;
 mod encodings;
+mod rvl;
 mod yuv;
 
 use std::borrow::Cow;
@@ -18,6 +20,7 @@ use crate::types::RgbImage;
 use crate::wire::msgs::{Header, Image};
 
 pub use compressed::{jpeg_from_rgb, rgb_from_compressed};
+pub use depth::{DepthError, depth_from_compressed, depth_from_image};
 pub use encodings::ENCODINGS;
 
 use encodings::{Encoding, Layout};
