@@ -17,8 +17,6 @@ import time
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from llava_grounding.msg import GroundingAnswer
-from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
 from rclpy.serialization import deserialize_message
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -126,15 +124,6 @@ class Audience:
                 (self.pictures / f'{number:02}_{said[:60]}.{suffix}').write_bytes(bytes(message.data))
         return len(list(self.pictures.iterdir()))
 
-    def set(self, **values):
-        """Sets parameters of the node; False if it does not say yes."""
-        client = self.node.create_client(SetParameters, '/grounding/set_parameters')
-        if not self.until(client.service_is_ready, LOADING):
-            return False
-        parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
-        done = client.call_async(SetParameters.Request(parameters=parameters))
-        return self.until(done.done, LOADING) and all(result.successful for result in done.result().results)
-
     def until(self, happened, seconds, process=None):
         """Spins until `happened()`; False when the time is over or `process` ended before."""
         end = time.monotonic() + seconds
@@ -156,6 +145,14 @@ def iou(answer, truth):
     best = max(answer.objects, key=lambda found: found.score).box
     found = (best.x_offset, best.y_offset, best.x_offset + best.width, best.y_offset + best.height)
     return f"{max(overlap(found, referent['box']) for referent in truth['referents']):.2f}"
+
+
+def is_right(answer, truth):
+    """None if there is nothing to compare. What is not there must not be found; else the best box must hit one asked for."""
+    if truth['absent']:
+        return not answer.objects
+    value = iou(answer, truth)
+    return None if not truth['referents'] else value != '-' and float(value) >= 0.5
 
 
 def overlap(a, b):
@@ -180,12 +177,6 @@ def show(program, out, audience, node):
         ended = node.poll()
         return f'the node ended with {ended}' if ended is not None else f'no model after {LOADING:.0f} s'
     print(textwrap.fill(f'model: {audience.model}', width(), subsequent_indent='       '))
-    if 'RANDOM' in audience.model:
-        if not audience.set(refer_force=True, max_regions_per_phrase=1):
-            return 'the node refuses refer_force or max_regions_per_phrase'
-        print('  No trained model ships yet: the node runs on small random weights. It has learned nothing, so what it\n'
-              '  says and marks below means nothing. Everything else is real: camera, graph, network, pictures, bag.\n'
-              '  So that there is something to look at, it must mark something (refer_force), once a phrase.')
     print()
     play = subprocess.Popen([program, 'play', str(out / 'scenes.mcap'), '--wait', '20'], stdout=subprocess.DEVNULL)
     try:
@@ -223,6 +214,9 @@ def main():
         print(f'demo failed: {wrong}; the end of {out / "node.log"}:', file=sys.stderr)
         print('\n'.join((out / 'node.log').read_text().splitlines()[-12:]), file=sys.stderr)
         return 1
+    marks = [is_right(answer, truth) for answer, truth in zip(audience.answers, audience.truth)]
+    marks = [mark for mark in marks if mark is not None]
+    print(f'{sum(marks)} of {len(marks)} are right: IoU of 0.5 or more, or nothing found where nothing is\n')
     print(f'annotated pictures   {audience.pictures}/ ({audience.save_pictures()})')
     print(f'bag of the answers   {out / "answers_bag"}/ (mcap: ros2 bag play, Foxglove)')
     print(f'the camera bag       {out / "scenes.mcap"}, truth in {out / "truth.jsonl"}, all scenes in {out / "sheet.png"}')
