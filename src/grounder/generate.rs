@@ -77,6 +77,11 @@ pub fn generate(
             features.push(hidden.shallow_clone());
         }
         let logits = model.llama.logits(&hidden).view([-1]);
+        if ids.is_empty() && config.first_mark_bias != 0.0 {
+            for mark in [config.seg_token_id, config.g_s_token_id] {
+                let _ = logits.get(mark).g_add_scalar_(config.first_mark_bias);
+            }
+        }
         let id = choose(&logits, limits.temperature, &mut random);
         ids.push(id);
         if id == config.seg_token_id {
@@ -173,6 +178,19 @@ mod tests {
         assert_eq!((finished.ids.len(), finished.end), (3, End::Finished));
         assert_eq!(stop_at(1, Flow::Abort).end, End::Aborted);
         assert_eq!(stop_at(99, Flow::Abort).ids.len(), 9);
+    }
+
+    #[test]
+    fn a_bias_makes_the_first_word_a_mark_and_no_other() {
+        let mut model = model(SegFeature::Predict);
+        let prompt = model.embed_ids(&[1, 20, 30]);
+        let ids = |model: &LlavaGrounding| generate(model, &prompt, &limits(3, 0.0, 0), |_| Flow::Continue).ids;
+        model.config.first_mark_bias = -100.0;
+        let shy = ids(&model);
+        assert!(![model.config.seg_token_id, model.config.g_s_token_id].contains(&shy[0]));
+        model.config.first_mark_bias = 100.0;
+        let eager = ids(&model);
+        assert!([model.config.seg_token_id, model.config.g_s_token_id].contains(&eager[0]));
     }
 
     #[test]

@@ -118,6 +118,10 @@ pub struct Config {
     /// Of two boxes that overlap more than this the better one stays (IoU); 1: both, as in the official code (Q14).
     #[serde(default = "one")]
     pub nms_iou: f32,
+    /// Added to the logits of `<seg>` and `<g_s>` as first word of an answer: above 0 the model is slower to say that
+    /// something is not there; 0: as the official code.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub first_mark_bias: f64,
     /// A `<seg>` whose best query fits no better than this points at nothing, `[0, 1]`, sigmoid of the logit; null: the
     /// official code always points at something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,6 +130,10 @@ pub struct Config {
 
 fn yes() -> bool {
     true
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 fn one() -> f32 {
