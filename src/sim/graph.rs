@@ -136,8 +136,33 @@ impl Graph {
         self.things.iter().find(|thing| thing.id == id)
     }
 
-    /// For each thing; None when what the expression leans on is not exactly one clear thing.
+    /// All that people say of `thing`: its size only where others of its kind show what is large and what is small.
+    pub fn full(&self, thing: &Thing) -> Noun {
+        let size = self.sizes_differ(thing.shape).then_some(thing.size);
+        Noun { size, color: Some(thing.color), shape: Some(thing.shape) }
+    }
+
+    /// Whether somebody can tell sizes of this kind apart: one alone in the picture is neither large nor small.
+    fn sizes_differ(&self, shape: Shape) -> bool {
+        let scales = || self.things.iter().filter(|thing| thing.shape == shape).map(|thing| thing.scale);
+        scales().fold(0.0, f64::max) > LARGER * scales().fold(f64::INFINITY, f64::min)
+    }
+
+    /// False where a size is said that people could argue about: without a kind, of a kind whose things are alike, or of
+    /// things that are there in other sizes only.
+    fn size_is_clear(&self, noun: &Noun) -> bool {
+        let (Some(size), shape) = (noun.size, noun.shape) else { return true };
+        let unsized_noun = Noun { size: None, ..*noun };
+        let mut called = self.things.iter().filter(|thing| unsized_noun.names(thing)).peekable();
+        let other_sizes_only = called.peek().is_some() && called.all(|thing| thing.size != size);
+        shape.is_some_and(|shape| self.sizes_differ(shape)) && !other_sizes_only
+    }
+
+    /// For each thing; None when what the expression leans on is not exactly one clear thing, or a size is not clear.
     fn fits(&self, expression: &Expression) -> Option<Vec<Fit>> {
+        if !expression.nouns().all(|noun| self.size_is_clear(noun)) {
+            return None;
+        }
         match expression {
             Expression::Kind(noun) | Expression::All(noun) => Some(self.are(noun)),
             Expression::Related { noun, relation, anchor } => {

@@ -182,7 +182,7 @@ fn where_is(rng: &mut ChaCha8Rng, graph: &Graph, words: &str, id: usize) -> (Str
     let own = Piece::Phrase(names(graph, &[id]), vec![id]);
     let mut others: Vec<&Thing> = graph.things.iter().filter(|thing| thing.id != id && thing.clear).collect();
     others.shuffle(rng);
-    let own_noun = graph.thing(id).map(Noun::full).unwrap_or_default();
+    let own_noun = graph.thing(id).map(|thing| graph.full(thing)).unwrap_or_default();
     for other in others {
         let Some(anchor) = Noun::least(graph, other) else { continue };
         let relation = Relation::ALL[rng.random_range(0..Relation::ALL.len())];
@@ -264,7 +264,7 @@ fn describe(rng: &mut ChaCha8Rng, graph: &Graph) -> Option<Turn> {
         if i > 0 {
             answer.push(text(if i == last { " and " } else { ", " }));
         }
-        answer.push(Piece::Phrase(with_article(&Noun::full(thing).plain()), vec![thing.id]));
+        answer.push(Piece::Phrase(with_article(&graph.full(thing).plain()), vec![thing.id]));
     }
     answer.push(text("."));
     let referents = things.iter().map(|thing| thing.id).collect();
@@ -274,7 +274,7 @@ fn describe(rng: &mut ChaCha8Rng, graph: &Graph) -> Option<Turn> {
 /// About what is pointed at.
 fn pointing(rng: &mut ChaCha8Rng, graph: &Graph) -> Option<Turn> {
     let thing = graph.things.iter().filter(|thing| thing.clear).collect::<Vec<_>>().choose(rng).copied()?;
-    let noun = Noun::full(thing);
+    let noun = graph.full(thing);
     let own = |words: String| Piece::Phrase(words, vec![thing.id]);
     let (question, answer, referents) = match rng.random_range(0..5) {
         0 => {
@@ -332,9 +332,9 @@ fn chat(rng: &mut ChaCha8Rng, graph: &Graph) -> Option<Turn> {
     Some(Turn { topic: Topic::Chat, text: question, expression: None, pointed: vec![], answer, referents })
 }
 
-/// "small red mug" in full.
+/// "red mug"; "small red mug" where there are larger ones.
 fn name(graph: &Graph, id: usize) -> Option<String> {
-    graph.thing(id).map(|thing| Noun::full(thing).plain())
+    graph.thing(id).map(|thing| graph.full(thing).plain())
 }
 
 /// "the small red mug and the large blue box".

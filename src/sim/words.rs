@@ -172,6 +172,19 @@ impl Noun {
 }
 
 impl Expression {
+    /// All kinds that it names.
+    pub fn nouns(&self) -> impl Iterator<Item = &Noun> {
+        let (first, more): (Option<&Noun>, [Option<&Noun>; 2]) = match self {
+            Self::Kind(noun) | Self::All(noun) | Self::Extreme { noun, .. } | Self::Nth { noun, .. } => {
+                (Some(noun), [None; 2])
+            }
+            Self::Related { noun, anchor, .. } => (Some(noun), [Some(anchor), None]),
+            Self::RelatedTo { .. } => (None, [None; 2]),
+            Self::Between { noun, anchors } => (Some(noun), [Some(&anchors.0), Some(&anchors.1)]),
+        };
+        first.into_iter().chain(more.into_iter().flatten())
+    }
+
     /// The English, article included; `count` things are meant.
     pub fn words(&self, rng: &mut ChaCha8Rng, count: usize) -> String {
         match self {

@@ -110,7 +110,9 @@ impl Asked<'_> {
             true => prompt::question(Mode::Refer, &turn.question, 0)?,
             false => turn.question.clone(),
         };
-        let prompt = prompt::build(tokenizer, &history(&example.turns[..self.turn]), &question, true)?;
+        // Expressions of one picture stand in one record, but each is a question of its own.
+        let earlier = if refers { &[] } else { &example.turns[..self.turn] };
+        let prompt = prompt::build(tokenizer, &history(earlier), &question, true)?;
         let mut ids = prompt.after;
         let answer = ids.len();
         let named = named(tokenizer, words, &example.scene, &ids);
@@ -194,7 +196,13 @@ mod tests {
             |question: &str, answer: &str, regions| Turn { question: question.into(), answer: answer.into(), regions };
         let example = |turns, prompts| Example { scene: picture.clone(), turns, prompts, grounded: true };
         Entry {
-            references: vec![example(vec![turn("the red mug", "<seg> .", vec![Some(vec![0])])], vec![])],
+            references: vec![example(
+                vec![
+                    turn("the red mug", "<seg> .", vec![Some(vec![0])]),
+                    turn("the box", "<seg> .", vec![Some(vec![1])]),
+                ],
+                vec![],
+            )],
             captions: vec![],
             chats: vec![example(
                 vec![
@@ -220,7 +228,7 @@ mod tests {
         let entry = entry();
         let asked = all(&entry);
         let topics: Vec<Topic> = asked.iter().map(|a| a.topic).collect();
-        assert_eq!(topics, [Topic::Attribute, Topic::Set, Topic::Absent, Topic::Pointing]);
+        assert_eq!(topics, [Topic::Attribute, Topic::Attribute, Topic::Set, Topic::Absent, Topic::Pointing]);
         let samples: Vec<Sample> = asked.iter().map(|a| a.sample(&tokenizer, &words).unwrap()).collect();
 
         let refer = &samples[0];
@@ -231,15 +239,19 @@ mod tests {
         assert_eq!(refer.asked.as_deref(), Some(&[0][..]));
         assert_eq!(refer.ids.last(), Some(&tokenizer.ids().eos));
 
-        let set = &samples[1];
+        let request = prompt::question(Mode::Refer, "the box", 0).unwrap();
+        let alone = prompt::build(&tokenizer, &[], &request, true).unwrap();
+        assert_eq!(samples[1].ids[..samples[1].answer], alone.after, "asked as the node asks: without the one before");
+
+        let set = &samples[2];
         assert_eq!(set.marks[0].objects, [0, 1]);
         assert_eq!(set.ids[set.marks[0].begin.unwrap()], tokenizer.ids().phrase_begin);
 
-        let absent = &samples[2];
+        let absent = &samples[3];
         assert_eq!((absent.asked.as_deref(), absent.marks.len()), (Some(&[][..]), 0));
         assert!(!absent.ids[..absent.answer].contains(&seg), "earlier answers come without marks");
 
-        let pointing = &samples[3];
+        let pointing = &samples[4];
         assert_eq!(pointing.slots.iter().map(|(_, object)| *object).collect::<Vec<_>>(), [0]);
         assert_eq!(Some(pointing.ids[pointing.slots[0].0]), tokenizer.object_id());
     }

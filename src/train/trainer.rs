@@ -283,6 +283,14 @@ impl Trainer {
         if !path.exists() {
             return Ok(false);
         }
+        let words = out.join("model").join(TOKENIZER);
+        let known = fs::read(&words).map_err(|e| file_error(&words, &e))?;
+        if known != self.tokenizer_file {
+            return Err(file_error(
+                &words,
+                &"the vocabulary of the training set is another one: did its texts change?",
+            ));
+        }
         let text = fs::read(&path).map_err(|e| file_error(&path, &e))?;
         self.progress = serde_json::from_slice(&text).map_err(|e| file_error(&path, &e))?;
         read(&out.join("model").join(MODEL), &[&self.model.language, &self.model.heads])?;

@@ -38,7 +38,11 @@ fn every_mark_means_objects_of_its_picture() {
         for object in &entry.picture.objects {
             let roi = object.pixels.to_mask().roi;
             assert_eq!([roi.x0, roi.y0, roi.x1, roi.y1].map(f64::from), object.corners, "{}", object.name);
-            assert_eq!(object.name.split_whitespace().count(), 3, "size, colour, shape: {}", object.name);
+            assert!(
+                (2..=3).contains(&object.name.split_whitespace().count()),
+                "size where it shows, colour, shape: {}",
+                object.name
+            );
         }
     }
     assert!(marks > 200 && absent > 20 && pointed > 12, "{marks} marks, {absent} absent, {pointed} pointed at");

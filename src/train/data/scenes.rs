@@ -25,7 +25,6 @@ use crate::sim::talk::Topic;
 use crate::sim::talk::Turn;
 use crate::sim::truth::ObjectTruth;
 use crate::sim::truth::shoot;
-use crate::sim::words::Noun;
 
 /// File of the objects, below the set's folder.
 pub const INSTANCES: &str = "instances.json";
@@ -183,7 +182,7 @@ fn annotation(id: i64, image_id: i64, object: &ObjectTruth, graph: &Graph) -> co
         bbox: [x0, y0, x1 - x0, y1 - y0],
         segmentation: Some(coco::Segmentation::Runs { size: object.mask.size, counts }),
         area: (x1 - x0) * (y1 - y0) * f64::from(object.visible_fraction),
-        name: graph.thing(object.id).map(|thing| Noun::full(thing).plain()),
+        name: graph.thing(object.id).map(|thing| graph.full(thing).plain()),
         ..Default::default()
     }
 }
