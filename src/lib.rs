@@ -23,7 +23,8 @@
 //! | 13 | [`transport`] | [`ports::Event::Answer`] | bytes on `~/answer`, and what [`view`] draws for whoever listens |
 //!
 //! `ground` runs steps 6 to 11 on a file, `replay` 2 to 12 on a bag with the bag's time as clock; only the live node has
-//! threads (the table in [`pipeline`]). Beside the walk: [`sim`] renders scenes with exact truth, [`train`] has losses and
+//! threads (the table in [`pipeline`]). Beside the walk: [`geometry`] will be its step after 11, poses from
+//! depth and frames over time (so far only [`eval`] measures with it); [`sim`] renders scenes with exact truth, [`train`] has losses and
 //! data, [`eval`] scores answers against that truth, [`golden`] compares the network with outputs of
 //! the official code.
 

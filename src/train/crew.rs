@@ -1,6 +1,6 @@
 //! Several threads share one step: each has a replica of the trainer whose parameters are the same memory, computes the
-//! gradients of its part of the batch on one core, and the gradients are averaged. On two cores this does half as much
-//! again as one thread with two (measured; small tensors leave little to share inside an operation).
+//! gradients of its part of the batch on one core, and the gradients are averaged. On two cores this does more than
+//! one thread with two: small tensors leave little to share inside an operation.
 
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::Sender;

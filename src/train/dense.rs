@@ -1,5 +1,5 @@
-//! A loss for every cell of the image from which queries are chosen. A head that starts from nothing learns from it several
-//! times faster than from the official loss of the chosen ones, which teaches one cell an object.
+//! A loss for every cell of the image from which queries are chosen. A head that starts from nothing learns from it
+//! faster than from the official loss of the chosen ones, which teaches one cell an object.
 
 use tch::Kind;
 use tch::Reduction;

@@ -11,11 +11,12 @@ use crate::train::head;
 use crate::train::loss::Terms;
 use crate::train::phases::Metrics;
 use crate::train::recipe::Phase;
+use crate::train::rows;
+use crate::train::rows::Row;
 use crate::train::samples::Topic;
 use crate::train::set::Entry;
 use crate::train::speech;
 use crate::train::speech::Heard;
-use crate::train::speech::Row;
 use crate::train::trainer::TrainError;
 use crate::train::trainer::Trainer;
 
@@ -27,7 +28,7 @@ const ALONE: f64 = 0.3;
 /// Loss of one batch.
 pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Terms, TrainError> {
     let mut random = trainer.random();
-    let rows = speech::rows(trainer, phase, entries, &mut random)?;
+    let rows = rows::drawn(trainer, phase, entries, &mut random)?;
     let heard = speech::hear(trainer, &rows, None, &mut random);
     let mut terms: Terms = speech::losses(trainer, &rows, &heard)
         .into_iter()
@@ -40,7 +41,7 @@ pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Term
 /// The same for a trained model: its words and its head, nothing of what only a beginning needs.
 pub fn finetune(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Terms, TrainError> {
     let mut random = trainer.random();
-    let rows = speech::rows(trainer, phase, entries, &mut random)?;
+    let rows = rows::drawn(trainer, phase, entries, &mut random)?;
     let heard = speech::hear(trainer, &rows, None, &mut random);
     let mut terms = vec![("words".to_string(), speech::words(trainer, &rows, &heard))];
     terms.extend(found(trainer, &rows, &heard, &mut random));
@@ -101,7 +102,7 @@ pub fn located(trainer: &Trainer, entries: &[Entry]) -> Result<Metrics, TrainErr
     let mut sums: std::collections::BTreeMap<Topic, [f64; 3]> = Default::default(); // n, found, overlap
     let network = &trainer.model.openseed;
     for entry in entries {
-        let rows = [speech::still(trainer, entry, 16, &mut random)?];
+        let rows = [rows::still(trainer, entry, 16, &mut random)?];
         let heard = speech::hear(trainer, &rows, None, &mut random);
         let samples = rows[0].samples.iter().zip(&heard.offsets[0]);
         let singles = samples.filter(|(s, _)| s.marks.len() == 1 && s.marks[0].objects.len() == 1);

@@ -23,6 +23,7 @@ pub mod points;
 pub mod probes;
 pub mod prompt_loss;
 pub mod recipe;
+pub mod rows;
 pub mod run;
 pub mod samples;
 pub mod set;

@@ -21,10 +21,11 @@ use crate::train::matcher::Truth;
 use crate::train::phases::Metrics;
 use crate::train::prompt_loss;
 use crate::train::recipe::Phase;
+use crate::train::rows;
+use crate::train::rows::Row;
 use crate::train::samples::Topic;
 use crate::train::set::Entry;
 use crate::train::speech;
-use crate::train::speech::Row;
 use crate::train::trainer::TrainError;
 use crate::train::trainer::Trainer;
 
@@ -52,19 +53,15 @@ pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Term
     while rows.len() < trainer.share.pictures(phase.batch) {
         let entry = &entries[random.random_range(0..entries.len())];
         let seen = Seen::read(&entry.picture, Some(&mut random))?;
-        rows.push(speech::about(trainer, entry, seen, Topic::Pointing, phase.questions, &mut random)?);
+        rows.push(rows::about(trainer, entry, seen, Topic::Pointing, phase.questions, &mut random)?);
     }
     let batch = batch(rows, phase.questions, &mut random);
     let said = encode(trainer, &batch);
     let truth = truth(trainer, &batch);
     let mut draw = |shape: &[i64]| uniform(shape, &mut random).to_device(trainer.model.device());
     let mut terms = prompt_loss::all(&said, &truth, &Rates::default(), POINTS.loss, &mut draw);
-    let names: Vec<_> = batch
-        .rows
-        .iter()
-        .zip(&batch.objects)
-        .flat_map(|(row, all)| all.iter().map(|o| speech::full(row, *o)))
-        .collect();
+    let names: Vec<_> =
+        batch.rows.iter().zip(&batch.objects).flat_map(|(row, all)| all.iter().map(|o| rows::full(row, *o))).collect();
     let wanted = trainer.namer.vectors(&names).detach();
     terms.push(("meaning".into(), said.embedding.flatten(0, 1).mse_loss(&wanted, Reduction::Mean) * MEANING));
     if let Some(features) = filled(&batch, &said) {
@@ -152,7 +149,7 @@ pub fn evaluate(trainer: &Trainer, entries: &[Entry]) -> Result<Metrics, TrainEr
     let (mut n, mut said, mut prompts, mut overlap) = (0.0, 0.0, 0.0, 0.0);
     for entry in entries {
         let seen = Seen::read(&entry.picture, None)?;
-        let row = speech::about(trainer, entry, seen, Topic::Pointing, 4, &mut random)?;
+        let row = rows::about(trainer, entry, seen, Topic::Pointing, 4, &mut random)?;
         let batch = batch(vec![row], 4, &mut random);
         let output = encode(trainer, &batch);
         let truth = truth(trainer, &batch);

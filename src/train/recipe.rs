@@ -87,7 +87,7 @@ pub enum Precision {
     /// Single.
     #[default]
     F32,
-    /// Half, with the exponent of single: several times faster on a GPU, and on a CPU with AMX.
+    /// Half, with the exponent of single: faster on a GPU, and on a CPU with AMX.
     Bf16,
 }
 

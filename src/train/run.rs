@@ -96,9 +96,7 @@ impl Learner<'_> {
             }
         }
     }
-}
 
-impl Learner<'_> {
     fn save(&self, trainer: &Trainer, out: &Path) -> Result<(), TrainError> {
         if let Some(lora) = &self.lora {
             let path = out.join(LORA);

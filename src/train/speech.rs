@@ -1,28 +1,23 @@
 //! Phase `language`: tower, projector and language model learn to answer, and to mean with each `<seg>` what the
 //! [`Namer`](super::namer::Namer) would say of the object: the grounding head understands that already.
 
-use rand::Rng;
-use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use tch::Device;
 use tch::Kind;
 use tch::Reduction;
 use tch::Tensor;
 
-use crate::train::head::centres;
 use crate::train::head::uniform;
-use crate::train::images::Seen;
 use crate::train::loss;
 use crate::train::loss::Terms;
-use crate::train::namer::Said;
 use crate::train::packed;
 use crate::train::packed::Spot;
 use crate::train::phases::Metrics;
 use crate::train::probes;
 use crate::train::probes::COUNTS;
 use crate::train::recipe::Phase;
-use crate::train::samples;
-use crate::train::samples::Asked;
+use crate::train::rows;
+use crate::train::rows::Row;
 use crate::train::samples::Sample;
 use crate::train::samples::Topic;
 use crate::train::set::Entry;
@@ -30,31 +25,10 @@ use crate::train::tower;
 use crate::train::trainer::TrainError;
 use crate::train::trainer::Trainer;
 
-/// How often each topic is asked; descriptions are long.
-const SHARES: [(Topic, u32); 8] = [
-    (Topic::Attribute, 5),
-    (Topic::Relation, 7),
-    (Topic::Superlative, 4),
-    (Topic::Set, 3),
-    (Topic::Absent, 7),
-    (Topic::Describe, 2),
-    (Topic::Pointing, 3),
-    (Topic::Chat, 1),
-];
 /// Weight of the first word of an answer: whether it is there at all.
 const FIRST: f32 = 3.0;
 /// Noise on what a visual prompt will say once there is something that encodes it (deviation, of a unit vector's).
 const NOISE: f64 = 0.3;
-
-/// One picture with questions.
-pub struct Row<'a> {
-    /// Picture and objects.
-    pub entry: &'a Entry,
-    /// The same as tensors.
-    pub seen: Seen,
-    /// Questions.
-    pub samples: Vec<Sample>,
-}
 
 /// What the language model made of a batch.
 pub struct Heard {
@@ -68,85 +42,10 @@ pub struct Heard {
     layers: Vec<(Tensor, Tensor)>,
 }
 
-/// Draws pictures and questions.
-pub fn rows<'a>(
-    trainer: &Trainer,
-    phase: &Phase,
-    entries: &'a [Entry],
-    random: &mut ChaCha8Rng,
-) -> Result<Vec<Row<'a>>, TrainError> {
-    let any = |_| {
-        let entry = &entries[random.random_range(0..entries.len())];
-        let seen = Seen::read(&entry.picture, Some(random))?;
-        row(trainer, entry, seen, phase.questions, random)
-    };
-    (0..trainer.share.pictures(phase.batch)).map(any).collect()
-}
-
-fn row<'a>(
-    trainer: &Trainer,
-    entry: &'a Entry,
-    seen: Seen,
-    questions: usize,
-    random: &mut ChaCha8Rng,
-) -> Result<Row<'a>, TrainError> {
-    Ok(Row { entry, seen, samples: draw(trainer, samples::all(entry), questions, random)? })
-}
-
-/// A picture as it is, with questions.
-pub fn still<'a>(
-    trainer: &Trainer,
-    entry: &'a Entry,
-    questions: usize,
-    random: &mut ChaCha8Rng,
-) -> Result<Row<'a>, TrainError> {
-    row(trainer, entry, Seen::read(&entry.picture, None)?, questions, random)
-}
-
-/// A picture with questions on one topic.
-pub fn about<'a>(
-    trainer: &Trainer,
-    entry: &'a Entry,
-    seen: Seen,
-    topic: Topic,
-    questions: usize,
-    random: &mut ChaCha8Rng,
-) -> Result<Row<'a>, TrainError> {
-    let asked = samples::all(entry).into_iter().filter(|asked| asked.topic == topic).collect();
-    Ok(Row { entry, seen, samples: draw(trainer, asked, questions, random)? })
-}
-
-/// Ids a question may take on average: rows of a batch should be equally long.
-const LENGTH: usize = 15;
-
-/// Some of what is asked about one picture, the topics in their shares, none twice.
-fn draw(
-    trainer: &Trainer,
-    mut asked: Vec<Asked>,
-    count: usize,
-    random: &mut ChaCha8Rng,
-) -> Result<Vec<Sample>, TrainError> {
-    let (mut samples, mut room) = (vec![], count * LENGTH);
-    while samples.len() < count && !asked.is_empty() {
-        let share = |topic: Topic| SHARES.iter().find(|(of, _)| *of == topic).map_or(0, |(_, share)| *share);
-        let present: Vec<Topic> =
-            SHARES.iter().map(|(topic, _)| *topic).filter(|t| asked.iter().any(|a| a.topic == *t)).collect();
-        let Ok(topic) = present.choose_weighted(random, |topic| share(*topic)) else { break };
-        let of: Vec<usize> = (0..asked.len()).filter(|&i| asked[i].topic == *topic).collect();
-        let Some(&chosen) = of.choose(random) else { break };
-        let sample: Sample = asked.swap_remove(chosen).sample(&trainer.tokenizer, trainer.probes.words())?;
-        if let Some(rest) = room.checked_sub(sample.ids.len()) {
-            room = rest;
-            samples.push(sample);
-        }
-    }
-    Ok(samples)
-}
-
 /// Loss of one batch.
 pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Terms, TrainError> {
     let mut random = trainer.random();
-    let rows = rows(trainer, phase, entries, &mut random)?;
+    let rows = rows::drawn(trainer, phase, entries, &mut random)?;
     let heard = hear(trainer, &rows, None, &mut random);
     let mut terms = losses(trainer, &rows, &heard);
     if phase.tower_pictures > 0 {
@@ -166,7 +65,7 @@ pub fn hear(trainer: &Trainer, rows: &[Row], pointed: Option<&Tensor>, random: &
     let features = model.clip.forward_in(&pixels, kind);
     let images = model.projector.forward(&features);
     let lists: Vec<Vec<Sample>> = rows.iter().map(|r| r.samples.clone()).collect();
-    let (spots, names) = slots(rows);
+    let (spots, names) = rows::slots(rows);
     let phantoms = match pointed {
         _ if spots.is_empty() => None,
         Some(features) => Some(features.shallow_clone()),
@@ -202,39 +101,6 @@ fn pointer_layers(layers: usize) -> [usize; probes::POINTERS] {
     [1.min(layers - 1), (2 * layers / 3).saturating_sub(1), layers - 1]
 }
 
-/// Slots of visual prompts, and what the namer says of the objects in them.
-pub fn slots(rows: &[Row]) -> (Vec<Spot>, Vec<Said>) {
-    let mut all = (vec![], vec![]);
-    for (b, row) in rows.iter().enumerate() {
-        let mut begin = 0;
-        for sample in &row.samples {
-            for (at, object) in &sample.slots {
-                all.0.push((b, begin + at));
-                all.1.push(full(row, *object));
-            }
-            begin += sample.ids.len();
-        }
-    }
-    all
-}
-
-/// All that can be said of an object.
-pub fn full(row: &Row, object: usize) -> Said {
-    let words = row.entry.picture.objects[object].name.split_whitespace().map(String::from).collect();
-    Said { words, place: centres(&row.seen.boxes).get(object).copied() }
-}
-
-/// What several objects have in common; of one all that can be said.
-fn common(row: &Row, objects: &[usize]) -> Said {
-    let [one] = objects else {
-        let name = |object: &usize| row.entry.picture.objects[*object].name.split_whitespace().collect::<Vec<_>>();
-        let mut words: Vec<&str> = objects.first().map(name).unwrap_or_default();
-        words.retain(|word| objects.iter().all(|object| name(object).contains(word)));
-        return Said { words: words.into_iter().map(String::from).collect(), place: None };
-    };
-    full(row, *one)
-}
-
 /// The marks of a batch: where the `<seg>` of each is said, and which objects of which row it means.
 pub fn marks<'a>(rows: &'a [Row], heard: &Heard) -> Vec<(Spot, &'a [usize])> {
     let mut all = vec![];
@@ -254,7 +120,7 @@ pub fn losses(trainer: &Trainer, rows: &[Row], heard: &Heard) -> Terms {
     if !marks.is_empty() {
         let spots: Vec<Spot> = marks.iter().map(|(spot, _)| *spot).collect();
         let states = at(&heard.states, &spots);
-        let said: Vec<Said> = marks.iter().map(|((b, _), objects)| common(&rows[*b], objects)).collect();
+        let said: Vec<_> = marks.iter().map(|((b, _), objects)| rows::common(&rows[*b], objects)).collect();
         let wanted = trainer.namer.vectors(&said).detach();
         terms.push(("meaning".into(), states.mse_loss(&wanted, Reduction::Mean) * 5.0));
         let single: Vec<usize> = (0..marks.len()).filter(|&i| marks[i].1.len() == 1).collect();
@@ -407,7 +273,7 @@ pub fn evaluate(trainer: &Trainer, entries: &[Entry]) -> Result<Metrics, TrainEr
     for chunk in entries.chunks(12) {
         let mut rows = vec![];
         for entry in chunk {
-            rows.push(still(trainer, entry, 16, &mut random)?);
+            rows.push(rows::still(trainer, entry, 16, &mut random)?);
         }
         let heard = hear(trainer, &rows, None, &mut random);
         let patches = patches(trainer, &rows);

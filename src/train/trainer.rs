@@ -66,7 +66,9 @@ pub enum TrainError {
         why: String,
     },
     /// The loss or its gradient is not a number.
-    #[error("step {step} of phase {phase}: the loss is {loss} with a gradient of norm {norm}; the batch is in {saved}")]
+    #[error(
+        "step {step} of phase {phase}: the loss is {loss} with a gradient of norm {norm}; what drew the batch is in {saved}"
+    )]
     Diverged {
         /// Index of the phase.
         phase: usize,
@@ -76,7 +78,7 @@ pub enum TrainError {
         loss: f64,
         /// Norm.
         norm: f64,
-        /// Where the batch is described.
+        /// Where seed, phase, step and threads are, from which the batch follows.
         saved: PathBuf,
     },
     /// Neither sizes nor a model to go on from.
@@ -85,9 +87,6 @@ pub enum TrainError {
     /// A thread of the crew is gone.
     #[error("a training thread ended before its work was done")]
     Thread,
-    /// There is nothing to train on.
-    #[error("{0} holds no picture with objects")]
-    Empty(PathBuf),
 }
 
 /// Where a run stands.

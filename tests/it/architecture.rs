@@ -69,7 +69,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             THREADS,
         ],
     ),
-    ("eval", &["types", "sim"], &["serde"]),
+    ("eval", &["types", "geometry", "sim"], &["serde"]),
     ("golden", &["types", "model", "grounder", "train"], &["tch", "serde", "serde_json", "safetensors"]),
 ];
 

@@ -14,12 +14,14 @@ use serde::Deserialize;
 use crate::cli::picture;
 use crate::cli::replay::topics::Topics;
 use crate::eval::Depth;
+use crate::geometry::lens::Lens;
 use crate::params::Params;
 use crate::params::Values;
 use crate::ports::Input;
 use crate::sim::asked::Asked;
 use crate::sim::camera::Intrinsics;
 use crate::transport::bag::Bag;
+use crate::types::DepthImage;
 use crate::types::Frame;
 use crate::types::Header;
 use crate::types::Stamp;
@@ -157,5 +159,7 @@ fn depth(folder: &Path, json: &Path) -> anyhow::Result<Depth> {
     let path = folder.join(&scene.depth);
     let image = image::open(&path).with_context(|| format!("reading {}", path.display()))?.into_luma16();
     let Intrinsics { fx, fy, cx, cy, .. } = scene.intrinsics;
-    Ok(Depth { width: image.width(), millimetres: image.into_raw(), lens: [fx, fy, cx, cy] })
+    let (width, height) = image.dimensions();
+    let metres = image.into_raw().into_iter().map(|mm| f32::from(mm) / 1000.0).collect();
+    Ok(Depth { image: DepthImage { width, height, metres }, lens: Lens::pinhole(fx, fy, cx, cy) })
 }
