@@ -1,7 +1,7 @@
 //! Where an answer's mask is in space, by the depth image of its frame, against where the object's surface is.
 
-use crate::geometry::lens::Lens;
 use crate::types::DepthImage;
+use crate::types::Lens;
 use crate::types::Mask;
 
 /// A depth image and the lens that took it.

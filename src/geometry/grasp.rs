@@ -11,6 +11,8 @@ use nalgebra::Translation3;
 use nalgebra::UnitQuaternion;
 use nalgebra::Vector3;
 
+use crate::types::Grasp;
+
 /// What the gripper can do.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gripper {
@@ -20,19 +22,6 @@ pub struct Gripper {
     pub clearance: f64,
     /// Free way above the grasp (m).
     pub approach_distance: f64,
-}
-
-/// One way to take the object.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Grasp {
-    /// Tool centre point.
-    pub pose: Isometry3<f64>,
-    /// Opening at the fingers, clearance included (m).
-    pub width: f64,
-    /// Free way before the pose (m).
-    pub approach_distance: f64,
-    /// 0 to 1: how near to the middle, how many points on both sides, how much spare opening.
-    pub quality: f64,
 }
 
 /// Directions tried over half a circle.

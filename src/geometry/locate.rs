@@ -11,17 +11,7 @@ use nalgebra::UnitQuaternion;
 use nalgebra::Vector3;
 
 use super::points::Points;
-
-/// Where an object is, in the target frame, else in the camera's.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Located {
-    /// Centre and axes of what is seen.
-    pub pose: Isometry3<f64>,
-    /// Full extents along the axes (m).
-    pub size: Vector3<f64>,
-    /// x y z rotX rotY rotZ about the frame's axes (m^2, rad^2): symmetric, positive definite.
-    pub covariance: Matrix6<f64>,
-}
+use crate::types::Located;
 
 /// Of the points along an axis, so many beyond each end are strays.
 const STRAYS: f64 = 0.004;

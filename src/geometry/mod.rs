@@ -2,6 +2,5 @@
 
 pub mod frames;
 pub mod grasp;
-pub mod lens;
 pub mod locate;
 pub mod points;

@@ -2,8 +2,8 @@
 
 use nalgebra::Point3;
 
-use super::lens::Lens;
 use crate::types::DepthImage;
+use crate::types::Lens;
 use crate::types::Mask;
 
 /// Depths that are believed (m).

@@ -23,7 +23,7 @@ pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Term
     match phase.kind {
         Kind::Head => head::terms(trainer, phase, entries),
         Kind::Tower => tower::terms(trainer, phase, entries),
-        Kind::Language => speech::terms(trainer, phase, entries),
+        Kind::Language | Kind::Probes => speech::terms(trainer, phase, entries),
         Kind::Joint => joint::terms(trainer, phase, entries),
         Kind::Prompts => pointing::terms(trainer, phase, entries),
         Kind::FinetuneHead | Kind::FinetuneLora => joint::finetune(trainer, phase, entries),
@@ -37,7 +37,7 @@ pub fn evaluate(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<M
     match phase.kind {
         Kind::Head => head::evaluate(trainer, entries),
         Kind::Tower => tower::evaluate(trainer, entries),
-        Kind::Language => speech::evaluate(trainer, entries),
+        Kind::Language | Kind::Probes => speech::evaluate(trainer, entries),
         Kind::Joint => joint::evaluate(trainer, entries),
         Kind::Prompts => pointing::evaluate(trainer, entries),
         Kind::FinetuneHead | Kind::FinetuneLora => joint::located(trainer, entries),

@@ -62,7 +62,7 @@ pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Term
     let mut terms = prompt_loss::all(&said, &truth, &Rates::default(), POINTS.loss, &mut draw);
     let names: Vec<_> =
         batch.rows.iter().zip(&batch.objects).flat_map(|(row, all)| all.iter().map(|o| rows::full(row, *o))).collect();
-    let wanted = trainer.namer.vectors(&names).detach();
+    let wanted = trainer.namer.vectors(&names);
     terms.push(("meaning".into(), said.embedding.flatten(0, 1).mse_loss(&wanted, Reduction::Mean) * MEANING));
     if let Some(features) = filled(&batch, &said) {
         let heard = speech::hear(trainer, &batch.rows, Some(&features), &mut random);

@@ -9,8 +9,9 @@ use thiserror::Error;
 use crate::model::Config;
 
 /// Recipes inside the program, by name.
-const KNOWN: [(&str, &str); 3] = [
+const KNOWN: [(&str, &str); 4] = [
     ("tabletop", include_str!("../../config/recipes/tabletop.json")),
+    ("tabletop-more", include_str!("../../config/recipes/tabletop-more.json")),
     ("finetune-head", include_str!("../../config/recipes/finetune-head.json")),
     ("finetune-lora", include_str!("../../config/recipes/finetune-lora.json")),
 ];
@@ -142,6 +143,8 @@ pub enum Kind {
     Tower,
     /// Tower, projector and language model, towards the head's vectors.
     Language,
+    /// Namer and probes of a trained model, which do not travel with it: they learn from what it says.
+    Probes,
     /// All but the visual prompt encoder, end to end: stages 1 and 2 of the paper in one.
     Joint,
     /// The visual prompt encoder: stage 3 of the paper.
@@ -163,6 +166,9 @@ mod tests {
             assert!(!recipe.phases.is_empty(), "{name}");
         }
         let error = Recipe::open("nowhere").unwrap_err().to_string();
-        assert_eq!(error, "nowhere: no such file, and none of the recipes tabletop, finetune-head, finetune-lora");
+        assert_eq!(
+            error,
+            "nowhere: no such file, and none of the recipes tabletop, tabletop-more, finetune-head, finetune-lora"
+        );
     }
 }

@@ -70,7 +70,7 @@ pub fn hear(trainer: &Trainer, rows: &[Row], pointed: Option<&Tensor>, random: &
         _ if spots.is_empty() => None,
         Some(features) => Some(features.shallow_clone()),
         None => {
-            let vectors = trainer.namer.vectors(&names).detach();
+            let vectors = trainer.namer.vectors(&names);
             Some(&vectors + normal(&vectors, random) * NOISE)
         }
     };
@@ -121,7 +121,7 @@ pub fn losses(trainer: &Trainer, rows: &[Row], heard: &Heard) -> Terms {
         let spots: Vec<Spot> = marks.iter().map(|(spot, _)| *spot).collect();
         let states = at(&heard.states, &spots);
         let said: Vec<_> = marks.iter().map(|((b, _), objects)| rows::common(&rows[*b], objects)).collect();
-        let wanted = trainer.namer.vectors(&said).detach();
+        let wanted = trainer.namer.vectors(&said);
         terms.push(("meaning".into(), states.mse_loss(&wanted, Reduction::Mean) * 5.0));
         let single: Vec<usize> = (0..marks.len()).filter(|&i| marks[i].1.len() == 1).collect();
         let boxes: Vec<Tensor> =

@@ -329,6 +329,7 @@ fn trains(kind: Kind, name: &str) -> bool {
         Kind::Head => head || namer,
         Kind::Tower => tower || name.starts_with("probes.patch"),
         Kind::Language => !head && !prompts && !namer,
+        Kind::Probes => namer || name.starts_with("probes."),
         Kind::Joint => !prompts && !namer,
         Kind::Prompts => prompts,
         Kind::FinetuneHead => head,

@@ -3,10 +3,14 @@
 pub mod answer;
 pub mod command;
 pub mod frame;
+pub mod lens;
+pub mod place;
 pub mod progress;
 pub mod rle;
 
 pub use answer::{Answer, GroundedObject, Mask, PixelBox, Source, Status};
 pub use command::{Command, Mode, VisualPrompt};
 pub use frame::{DepthImage, Frame, Header, RgbImage, Stamp};
+pub use lens::{BadCalibration, Calibration, Lens};
+pub use place::{Grasp, Located, Place};
 pub use progress::{Flow, Step};

@@ -14,7 +14,6 @@ use serde::Deserialize;
 use crate::cli::picture;
 use crate::cli::replay::topics::Topics;
 use crate::eval::Depth;
-use crate::geometry::lens::Lens;
 use crate::params::Params;
 use crate::params::Values;
 use crate::ports::Input;
@@ -24,6 +23,7 @@ use crate::transport::bag::Bag;
 use crate::types::DepthImage;
 use crate::types::Frame;
 use crate::types::Header;
+use crate::types::Lens;
 use crate::types::Stamp;
 use crate::wire;
 
