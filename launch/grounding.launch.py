@@ -4,8 +4,9 @@ Of launch and launch_ros only what tests/ros/launch_shim knows is used.
 """
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
+from launch.conditions import IfCondition, UnlessCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import Node
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import FindPackageShare
 
 
@@ -13,6 +14,23 @@ def generate_launch_description():
     image = LaunchConfiguration('image')
     depth = LaunchConfiguration('depth')
     camera_info = LaunchConfiguration('camera_info')
+    params = LaunchConfiguration('params')
+    managed = LaunchConfiguration('managed')
+    node = dict(
+        package='llava_grounding',
+        executable='llava_grounding',
+        name='grounding',
+        namespace=LaunchConfiguration('namespace'),
+        arguments=['run', '--model', LaunchConfiguration('model'), '--device', LaunchConfiguration('device')],
+        remappings=[
+            ('image', image),
+            ('image/compressed', [image, '/compressed']),
+            ('depth', depth),
+            ('depth/compressedDepth', [depth, '/compressedDepth']),
+            ('camera_info', camera_info),
+        ],
+        output='screen',
+    )
     return LaunchDescription([
         DeclareLaunchArgument('image', default_value='/camera/color/image_raw',
                               description='colour images; their compressed form is expected at <image>/compressed'),
@@ -28,20 +46,8 @@ def generate_launch_description():
         DeclareLaunchArgument('device', default_value='',
                               description='auto, cpu or cuda:N; empty: as the parameter file says'),
         DeclareLaunchArgument('namespace', default_value='', description='namespace of the node'),
-        Node(
-            package='llava_grounding',
-            executable='llava_grounding',
-            name='grounding',
-            namespace=LaunchConfiguration('namespace'),
-            arguments=['run', '--model', LaunchConfiguration('model'), '--device', LaunchConfiguration('device')],
-            parameters=[LaunchConfiguration('params')],
-            remappings=[
-                ('image', image),
-                ('image/compressed', [image, '/compressed']),
-                ('depth', depth),
-                ('depth/compressedDepth', [depth, '/compressedDepth']),
-                ('camera_info', camera_info),
-            ],
-            output='screen',
-        ),
+        DeclareLaunchArgument('managed', default_value='false',
+                              description='true: a lifecycle manager configures and activates the node'),
+        Node(condition=UnlessCondition(managed), parameters=[params], **node),
+        LifecycleNode(condition=IfCondition(managed), parameters=[params, {'autostart': False}], **node),
     ])

@@ -4,7 +4,7 @@
 //! # The walk
 //!
 //! One frame, from the camera's message to the published answer. The modules below stand in the order in which it meets
-//! them; steps 6 to 11 are functions of their arguments.
+//! them; steps 6 to 11 are functions of their arguments, and so is 12.
 //!
 //! | # | where | call | gives |
 //! |---|---|---|---|
@@ -19,14 +19,17 @@
 //! | 9 | [`grounder::generate`] | `generate(..)` | ids, and a feature for each `<seg>`, `[1, K, D]` |
 //! | 10 | [`model::openseed`] | `head(..)` | boxes `[Q, 4]`, mask logits, logits `[Q, K]` |
 //! | 11 | [`grounder::select`], [`grounder::text`] | `select(..)`, `Reader` | regions in the image's pixels, text with spans |
-//! | 12 | [`wire::convert`] | `msg_from_answer(&answer)` | the message |
-//! | 13 | [`transport`] | [`ports::Event::Answer`] | bytes on `~/answer`, and what [`view`] draws for whoever listens |
+//! | 12 | [`geometry::place`] | `place(&mut answer, &mut sight, &rules)` | poses, sizes and pinches, or why there are none |
+//! | 13 | [`wire::convert`] | `msg_from_answer(&answer)` | the message |
+//! | 14 | [`transport`] | [`ports::Event::Answer`] | bytes on `~/answer`, and what [`view`] draws for whoever listens |
 //!
-//! `ground` runs steps 6 to 11 on a file, `replay` 2 to 12 on a bag with the bag's time as clock; only the live node has
-//! threads (the table in [`pipeline`]). Beside the walk: [`geometry`] will be its step after 11, poses from
-//! depth and frames over time (so far only [`eval`] measures with it); [`sim`] renders scenes with exact truth, [`train`] has losses and
-//! data, [`eval`] scores answers against that truth, [`golden`] compares the network with outputs of
-//! the official code.
+//! Depth, camera_info and TF take the same way in (steps 1 to 4); what belongs to a frame is gathered by its stamp while
+//! the model works, and waited for a little afterwards (`pipeline/placing.rs`): inference never waits for them.
+//!
+//! `ground` runs steps 6 to 11 on a file, `replay` 2 to 13 on a bag with the bag's time as clock; only the live node has
+//! threads (the table in [`pipeline`]) and states (`pipeline/managed.rs`). Beside the walk: [`sim`] renders scenes with
+//! exact truth, [`train`] has losses and data, [`eval`] scores answers against that truth, [`golden`] compares the network
+//! with outputs of the official code.
 
 pub mod types;
 
@@ -47,6 +50,7 @@ pub mod model;
 pub mod geometry;
 
 pub mod view;
+pub mod web;
 
 pub mod cli;
 pub mod eval;

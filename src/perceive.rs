@@ -1,8 +1,6 @@
 //! Step 6 of the walk: one frame and one command become one answer. A pure function; everything before it is waiting
 //! and everything behind it is looking.
 
-use std::time::Duration;
-
 use crate::grounder::GroundError;
 use crate::grounder::Grounder;
 use crate::grounder::Grounding;
@@ -13,6 +11,8 @@ use crate::grounder::generate::End;
 use crate::grounder::generate::Limits;
 use crate::grounder::mode;
 use crate::grounder::mode::AutoWords;
+use crate::grounder::prompt;
+use crate::grounder::prompt::PromptError;
 use crate::grounder::prompt::SLOT;
 use crate::grounder::select::Region;
 use crate::params;
@@ -23,9 +23,11 @@ use crate::types::Flow;
 use crate::types::Frame;
 use crate::types::GroundedObject;
 use crate::types::Mode;
+use crate::types::Place;
 use crate::types::Source;
 use crate::types::Status;
 use crate::types::Step;
+use crate::types::Turn;
 
 /// Answers `command` on `frame`. Always an answer: what goes wrong is FAILED with the reason, what is ended by the
 /// listener is CANCELED.
@@ -36,24 +38,52 @@ pub fn perceive(
     tunables: &Tunables,
     watch: &mut dyn FnMut(Step) -> Flow,
 ) -> Answer {
-    let (mode, text) = asked(command, tunables);
-    let request = Request { mode, text: &text, prompts: &command.prompts, drawn_in: command.image_size, history: &[] };
+    let (mode, text) = asked(command.mode, &command.text, !command.prompts.is_empty(), tunables);
     let blank = blank(grounder, frame, command, mode);
-    match grounder.ground(&frame.image, &request, &options(tunables), watch) {
-        Ok(grounding) => answered(blank, grounding, &text),
-        Err(GroundError::Aborted) => {
-            Answer { status: Status::Canceled, message: GroundError::Aborted.to_string(), ..blank }
-        }
-        Err(error) => Answer { status: Status::Failed, message: error.to_string(), ..blank },
+    let history: Vec<prompt::Turn> = command.earlier.iter().filter_map(|turn| earlier(turn, tunables)).collect();
+    // The oldest turns go when the context is full.
+    for dropped in 0..=history.len() {
+        let request = Request {
+            mode,
+            text: &text,
+            prompts: &command.prompts,
+            drawn_in: command.image_size,
+            history: &history[dropped..],
+        };
+        let answer = match grounder.ground(&frame.image, &request, &options(tunables), watch) {
+            Ok(grounding) => answered(blank, grounding, &text),
+            Err(GroundError::Prompt(PromptError::TooLong { .. })) if dropped < history.len() => continue,
+            Err(GroundError::Aborted) => {
+                Answer { status: Status::Canceled, message: GroundError::Aborted.to_string(), ..blank }
+            }
+            Err(error) => Answer { status: Status::Failed, message: error.to_string(), ..blank },
+        };
+        return if dropped > 0 { without(answer, dropped) } else { answer };
     }
+    blank
+}
+
+/// Says that the first turns of the dialogue were left out.
+fn without(answer: Answer, dropped: usize) -> Answer {
+    let note = format!("the dialogue is longer than the context: its first {dropped} turns were left out");
+    let message = if answer.message.is_empty() { note } else { format!("{}; {note}", answer.message) };
+    Answer { message, ..answer }
+}
+
+/// An earlier turn as the model was asked then; what was pointed at is gone with its image.
+fn earlier(turn: &Turn, tunables: &Tunables) -> Option<prompt::Turn> {
+    let slots = turn.text.matches(SLOT).count();
+    let (mode, text) = asked(turn.mode, &turn.text, slots > 0, tunables);
+    let user = prompt::question(mode, &text, slots).ok()?;
+    Some(prompt::Turn { user, assistant: turn.answer.clone() })
 }
 
 /// What AUTO becomes, and the text to ask with.
-fn asked(command: &Command, tunables: &Tunables) -> (Mode, String) {
+fn asked(mode: Mode, text: &str, points: bool, tunables: &Tunables) -> (Mode, String) {
     let words = AutoWords { polite: &tunables.auto_polite, refer_verbs: &tunables.auto_refer_verbs };
-    match command.mode {
-        Mode::Auto => mode::decide(&command.text, !command.prompts.is_empty(), words),
-        mode => (mode, command.text.trim().to_string()),
+    match mode {
+        Mode::Auto => mode::decide(text, points, words),
+        mode => (mode, text.trim().to_string()),
     }
 }
 
@@ -78,21 +108,10 @@ fn options(tunables: &Tunables) -> Options {
 /// The answer before anything is known.
 fn blank(grounder: &Grounder, frame: &Frame, command: &Command, mode: Mode) -> Answer {
     Answer {
-        image_header: frame.header.clone(),
-        camera: frame.camera.clone(),
-        command_id: command.id.clone(),
-        command: command.text.clone(),
         mode,
-        status: Status::Failed,
-        message: String::new(),
-        text: String::new(),
-        objects: Vec::new(),
-        image_size: (frame.image.width, frame.image.height),
-        age_at_start: Duration::ZERO,
-        age_at_publish: Duration::ZERO,
-        stages: Vec::new(),
         model: grounder.name().to_string(),
         device: grounder.device(),
+        ..Answer::new(command, Some(frame), Status::Failed, String::new())
     }
 }
 
@@ -146,5 +165,6 @@ fn object(region: &Region, phrase: &str, phrase_index: u32, phrase_span: (u32, u
         score: region.score,
         bbox: region.bbox,
         mask: region.mask.clone(),
+        place: Place::Unasked,
     }
 }

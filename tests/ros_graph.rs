@@ -273,9 +273,26 @@ fn the_clock_of_the_simulation_is_used() {
 }
 
 #[test]
+fn the_node_is_managed() {
+    Graph::new().run("lifecycle", &["-p", "autostart:=false"]);
+}
+
+#[test]
+fn service_and_action_get_the_one_answer() {
+    let graph = Graph::new();
+    let model = graph.talkative_model();
+    graph.run("requests", &["-p", &model]);
+}
+
+#[test]
+fn poses_are_given_where_depth_lens_and_transform_are_there() {
+    Graph::new().run("space", &["-p", "target_frame:=base"]);
+}
+
+#[test]
 fn the_node_says_how_it_is() {
     let tiny = concat!("model:=", env!("CARGO_MANIFEST_DIR"), "/config/models/tiny");
-    Graph::new().run("health", &["-p", tiny, "-p", "time_out:=3.0"]);
+    Graph::new().run("health", &["-p", tiny, "-p", "time_out:=3.0", "-p", "use_depth:=false"]);
 }
 
 #[test]

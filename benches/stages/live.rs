@@ -14,6 +14,7 @@ use llava_grounding::params::Tunables;
 use llava_grounding::pipeline;
 use llava_grounding::pipeline::Settings;
 use llava_grounding::ports::Ask;
+use llava_grounding::ports::Client;
 use llava_grounding::ports::Event;
 use llava_grounding::ports::Input;
 use llava_grounding::ports::ModelInfo;
@@ -61,9 +62,9 @@ pub fn overhead() -> Result<Row, Box<dyn Error>> {
     for run in 0..RUNS + 20 {
         let start = Instant::now();
         let command = Command { id: run.to_string(), text: "the mug".into(), ..Command::default() };
-        let ask = Input::Ask(Ask { command, reply: None });
+        let ask = Input::Ask(Ask { command, client: Client::default() });
         futures::executor::block_on(async {
-            inputs.send(wire::decode(Role::Image, "default", &bytes)).await?;
+            inputs.send(wire::decode(Role::Image, "default", &bytes, 0.001)).await?;
             inputs.send(ask).await
         })?;
         let (status, _) = answers.recv_timeout(PATIENCE)?;

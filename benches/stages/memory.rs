@@ -33,7 +33,7 @@ pub fn run(frames: usize) -> Result<(), Box<dyn Error>> {
                 start.elapsed().as_secs_f64()
             );
         }
-        let Input::Color(frame) = wire::decode(Role::Image, "default", &bytes) else {
+        let Input::Color(frame) = wire::decode(Role::Image, "default", &bytes, 0.001) else {
             return Err("the bench's own picture cannot be read".into());
         };
         let answer = perceive(&grounder, &frame, &command, &tunables, &mut |_| Flow::Continue);

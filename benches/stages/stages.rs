@@ -65,12 +65,12 @@ pub fn edge() -> Vec<Row> {
             black_box(raw.clone());
         }),
         measure("decode rgb8", RUNS, "Image 1280x720 off the graph to pixels; limit 1 ms", || {
-            black_box(wire::decode(Role::Image, "default", &raw));
+            black_box(wire::decode(Role::Image, "default", &raw, 0.001));
         }),
     ];
     if let Ok(jpeg) = jpeg {
         rows.push(measure("decode jpeg", 30, "CompressedImage 1280x720", || {
-            black_box(wire::decode(Role::CompressedImage, "default", &jpeg));
+            black_box(wire::decode(Role::CompressedImage, "default", &jpeg, 0.001));
         }));
     }
     rows

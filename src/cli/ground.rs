@@ -13,7 +13,6 @@ use comfy_table::Color;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 
-use super::answer_json::answer_json;
 use super::picture;
 use super::pointers::Pointers;
 use crate::grounder::Grounder;
@@ -31,6 +30,7 @@ use crate::types::Status;
 use crate::view::overlay;
 use crate::view::palette;
 use crate::view::strip;
+use crate::wire::answer_json::answer_json;
 
 /// Arguments of `ground`.
 #[derive(Debug, clap::Args)]

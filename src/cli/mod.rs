@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::Subcommand;
 
-mod answer_json;
 pub mod eval;
 pub mod golden;
 pub mod ground;

@@ -19,17 +19,26 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     use crate::pipeline;
     use crate::transport::ros;
+    use crate::web::Web;
 
     let node = ros::open(&[("model", &args.model), ("device", &args.device)])?;
+    // A folder that is not there is a wrong parameter; one that cannot be loaded fails when the node is configured.
+    if let Some(folder) = node.params.model.as_deref().filter(|folder| !folder.is_dir()) {
+        anyhow::bail!("model folder {} does not exist", folder.display());
+    }
     let settings =
         pipeline::Settings { params: node.params.clone(), live: node.live.clone(), clock: node.clock.clone() };
     let load = node::load(&node.params);
     let ros::Edges { inputs, publish, end } = node.edges();
+    let (asked, questions) = futures::channel::mpsc::channel(4);
+    let web = settings.params.web.as_ref().map(|(address, port)| Web::open(address, *port, asked)).transpose()?;
+    let inputs = futures::stream::select(inputs, questions);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let stop = stopped()?;
         anyhow::Ok(pipeline::run(inputs, publish, load, settings, stop).await?)
     });
+    drop(web);
     let left = end.leave();
     if ended?.worker_is_busy {
         node::exit_now();
@@ -65,6 +74,7 @@ pub fn stopped() -> std::io::Result<impl Future<Output = ()>> {
 
 #[cfg(feature = "ros")]
 mod node {
+    use std::sync::Arc;
 
     use crate::grounder::Grounder;
     use crate::params::Params;
@@ -76,24 +86,60 @@ mod node {
     use crate::types::Command;
     use crate::types::Flow;
     use crate::types::Frame;
+    use crate::types::Header;
+    use crate::types::Mode;
+    use crate::types::RgbImage;
+    use crate::types::Status;
     use crate::types::Step;
 
     /// What answers one command on one frame.
     type Answerer = Box<dyn FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer>;
 
-    /// What loads the model on the inference thread, and gives what answers there.
-    pub fn load(params: &Params) -> impl FnOnce() -> Result<(ModelInfo, Answerer), LoadError> + Send + 'static {
+    /// What loads the model on the inference thread, and gives what answers there; any number of times.
+    pub fn load(params: &Params) -> impl FnMut() -> Result<(ModelInfo, Answerer), LoadError> + Send + 'static {
         let Params { model, device, dtype, .. } = params.clone();
         move || {
             let grounder = Grounder::load(model.as_deref(), &device, &dtype)?;
+            warm_up(&grounder)?;
             let info = ModelInfo {
                 model: grounder.name().to_string(),
                 device: grounder.device(),
                 warnings: grounder.warnings().to_vec(),
             };
-            let answer: Answerer =
-                Box::new(move |frame, command, tunables, watch| perceive(&grounder, frame, command, tunables, watch));
+            let loaded = Loaded { grounder, _give_back: GiveBack };
+            let answer: Answerer = Box::new(move |frame, command, tunables, watch| {
+                perceive(&loaded.grounder, frame, command, tunables, watch)
+            });
             Ok((info, answer))
+        }
+    }
+
+    /// One answer that nobody hears: libtorch prepares much at the first one.
+    fn warm_up(grounder: &Grounder) -> Result<(), LoadError> {
+        let grey = RgbImage { width: 64, height: 48, data: vec![128; 64 * 48 * 3] };
+        let frame = Frame { camera: String::new(), header: Header::default(), image: Arc::new(grey) };
+        let command = Command { text: "the mug".into(), mode: Mode::Refer, ..Command::default() };
+        let tunables = Tunables { max_new_tokens: 2, refer_force: true, ..Tunables::default() };
+        match perceive(grounder, &frame, &command, &tunables, &mut |_| Flow::Continue) {
+            answer if answer.status == Status::Failed && answer.text.is_empty() => Err(answer.message.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A model whose memory goes back to the system when it goes.
+    struct Loaded {
+        grounder: Grounder,
+        /// Dropped after the model.
+        _give_back: GiveBack,
+    }
+
+    struct GiveBack;
+
+    impl Drop for GiveBack {
+        #[allow(unsafe_code)]
+        fn drop(&mut self) {
+            // SAFETY: it only returns free pages of the heap, which the C library would keep for later.
+            unsafe { libc::malloc_trim(0) };
         }
     }
 

@@ -4,48 +4,16 @@ use std::collections::HashMap;
 use std::collections::VecDeque;
 
 use nalgebra::Isometry3;
-use nalgebra::Translation3;
-use nalgebra::UnitQuaternion;
 use thiserror::Error;
 
+use crate::types::Edge;
 use crate::types::Stamp;
+use crate::types::transform::bare;
 
 /// Poses are kept so long (ns), as tf2 does.
 const KEEP: i64 = 10_000_000_000;
 /// No chain of frames is longer: a loop that never ends is a mistake of somebody.
 const DEEPEST: usize = 64;
-
-/// One message of /tf: where `child` is in `parent`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Edge {
-    /// Frame in which the pose is given.
-    pub parent: String,
-    /// Frame whose pose it is.
-    pub child: String,
-    /// When; without a meaning for static ones.
-    pub stamp: Stamp,
-    /// The pose.
-    pub parent_from_child: Isometry3<f64>,
-}
-
-/// Why a transform is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum BadEdge {
-    /// A frame without a name, or of itself.
-    #[error("frame {child:?} in {parent:?}: two different names were wanted")]
-    Names {
-        /// Parent.
-        parent: String,
-        /// Child.
-        child: String,
-    },
-    /// Numbers that are no pose.
-    #[error("frame {child:?}: its pose has numbers that are not finite, or a quaternion that is not of length 1")]
-    Pose {
-        /// Child.
-        child: String,
-    },
-}
 
 /// Why there is no transform.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -102,34 +70,6 @@ enum Poses {
     Static(Isometry3<f64>),
     /// By stamp (ns), oldest first.
     Moving(VecDeque<(i64, Isometry3<f64>)>),
-}
-
-/// An edge from its parts as a message has them; the quaternion is x, y, z, w.
-pub fn edge(
-    parent: &str,
-    child: &str,
-    stamp: Stamp,
-    translation: [f64; 3],
-    rotation: [f64; 4],
-) -> Result<Edge, BadEdge> {
-    let (parent, child) = (bare(parent).to_string(), bare(child).to_string());
-    if parent.is_empty() || child.is_empty() || parent == child {
-        return Err(BadEdge::Names { parent, child });
-    }
-    let [x, y, z, w] = rotation;
-    let quaternion = nalgebra::Quaternion::new(w, x, y, z);
-    let fits = (quaternion.norm() - 1.0).abs() < 0.01;
-    if !translation.iter().all(|v| v.is_finite()) || !fits {
-        return Err(BadEdge::Pose { child });
-    }
-    let parent_from_child =
-        Isometry3::from_parts(Translation3::from(translation), UnitQuaternion::from_quaternion(quaternion));
-    Ok(Edge { parent, child, stamp, parent_from_child })
-}
-
-/// Frame names of ROS 1 began with a slash.
-fn bare(name: &str) -> &str {
-    name.trim_start_matches('/')
 }
 
 impl TransformBuffer {
@@ -239,6 +179,7 @@ impl Poses {
 mod tests {
     use super::*;
     use nalgebra::Point3;
+    use nalgebra::UnitQuaternion;
     use nalgebra::Vector3;
 
     fn at(seconds: f64) -> Stamp {
@@ -247,7 +188,7 @@ mod tests {
 
     fn moved(parent: &str, child: &str, seconds: f64, x: f64, turn: f64) -> Edge {
         let rotation = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), turn).coords;
-        edge(parent, child, at(seconds), [x, 0.0, 0.0], [rotation.x, rotation.y, rotation.z, rotation.w]).unwrap()
+        Edge::new(parent, child, at(seconds), [x, 0.0, 0.0], [rotation.x, rotation.y, rotation.z, rotation.w]).unwrap()
     }
 
     fn robot() -> TransformBuffer {
@@ -294,14 +235,6 @@ mod tests {
         assert!(matches!(buffer.lookup("base", "arm", at(11.0)), Err(NoTransform::Earlier { .. })));
         buffer.add(moved("base", "arm", 1.0, 4.0, 0.0), false);
         assert_eq!(buffer.lookup("base", "arm", at(1.0)).unwrap().translation.x, 4.0, "time began anew");
-    }
-
-    #[test]
-    fn a_pose_that_is_none_is_refused() {
-        let pose = |translation, rotation| edge("a", "b", at(0.0), translation, rotation).is_ok();
-        assert!(pose([0.0; 3], [0.0, 0.0, 0.0, 1.0]));
-        assert!(!pose([f64::NAN, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]) && !pose([0.0; 3], [0.0; 4]));
-        assert!(edge("a", "/a", at(0.0), [0.0; 3], [0.0, 0.0, 0.0, 1.0]).is_err());
     }
 
     #[test]

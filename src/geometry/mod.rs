@@ -3,4 +3,5 @@
 pub mod frames;
 pub mod grasp;
 pub mod locate;
+pub mod place;
 pub mod points;

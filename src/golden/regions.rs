@@ -26,6 +26,7 @@ pub fn compare(case: &Case, head: &HeadOutput, report: &mut Report) -> Result<()
         nms_iou: 1.0,
         upsampling: MaskUpsampling::Nearest,
         min_confidence: None,
+        several_above: None,
     };
     let scores = select::scores(&head.last);
     let boxes = select::corners(&head.last.boxes.select(0, 0));
@@ -33,7 +34,7 @@ pub fn compare(case: &Case, head: &HeadOutput, report: &mut Report) -> Result<()
     Stage::new(case, "openseed.softmax_over_queries")
         .check("openseed.softmax_over_queries", &by_query, FEATURES)
         .report(report);
-    let groups: Vec<_> = scores.iter().map(|of_seg| select::kept(of_seg, &boxes, &rule)).collect();
+    let groups: Vec<_> = scores.iter().map(|of_seg| select::kept(of_seg, of_seg, &boxes, &rule)).collect();
     counts(case, &groups, report);
     let mut lines = ["boxes_norm", "boxes_px", "masks_quarter", "masks_full"]
         .map(|name| Stage::new(case, &format!("final.{name}")));

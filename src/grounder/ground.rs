@@ -275,6 +275,7 @@ impl Grounder {
             max_regions: options.max_regions,
             nms_iou: options.nms_iou.min(config.nms_iou),
             upsampling: options.upsampling.unwrap_or(config.mask_upsampling),
+            several_above: config.several_above,
             min_confidence: config.min_confidence.filter(|_| !options.refer_force),
         }
     }

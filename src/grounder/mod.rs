@@ -17,6 +17,7 @@ pub mod pointing;
 pub mod preprocess;
 pub mod prompt;
 pub mod resample;
+mod room;
 pub mod select;
 pub mod sentencepiece;
 pub mod stages;
@@ -41,6 +42,14 @@ pub enum GrounderError {
     /// The device or the kind of numbers.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// Memory.
+    #[error("the weights need {wanted} of memory, {free} are free")]
+    NoRoom {
+        /// Of the weights.
+        wanted: String,
+        /// Of the machine.
+        free: String,
+    },
     /// Sizes or weights.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -90,6 +99,7 @@ impl Grounder {
                 if !folder.is_dir() {
                     return Err(GrounderError::NoFolder(folder.to_path_buf()));
                 }
+                room::check(folder, chosen.device, chosen.kind)?;
                 let tokenizer = Tokenizer::open(&folder.join("tokenizer.model"))?;
                 let model = LlavaGrounding::load(folder, chosen.device, chosen.kind)?;
                 let full = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());

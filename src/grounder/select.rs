@@ -13,6 +13,9 @@ use crate::types::PixelBox;
 pub struct Rule {
     /// Queries scoring at or below this are dropped, `[0, 1]`; none: only the best one is kept (Q3).
     pub threshold: Option<f32>,
+    /// Without a threshold: queries that fit better than this (sigmoid of the logit) are kept beside the best one, the
+    /// several objects of one phrase; none: only the best one is.
+    pub several_above: Option<f32>,
     /// At most this many, the best ones; none: all.
     pub max_regions: Option<usize>,
     /// Of two boxes that overlap more than this the better one stays (IoU); 1: both, as in the official code (Q14).
@@ -40,7 +43,7 @@ pub struct Region {
 ///
 /// The official code gives an all-zero box then, which its callers drop; here the list is empty.
 pub fn select(head: &Prediction, rule: &Rule, image: (u32, u32)) -> Vec<Vec<Region>> {
-    let (scores, confidences) = (scores(head), confidences(head));
+    let (scores, fits) = (scores(head), fits(head));
     let boxes = corners(&head.boxes.select(0, 0));
     let region = |query: usize, score: f32| Region {
         query,
@@ -51,18 +54,19 @@ pub fn select(head: &Prediction, rule: &Rule, image: (u32, u32)) -> Vec<Vec<Regi
             tight(&mask_on_image(&logits, image, rule.upsampling), image)
         }),
     };
-    let regions = |(scores, confidence): (&Vec<f32>, &f32)| {
-        let sure = rule.min_confidence.is_none_or(|least| *confidence > least);
-        let kept = if sure { kept(scores, &boxes, rule) } else { Vec::new() };
+    let regions = |(scores, fits): (&Vec<f32>, &Vec<f32>)| {
+        let best = fits.iter().copied().fold(0.0, f32::max);
+        let sure = rule.min_confidence.is_none_or(|least| best > least);
+        let kept = if sure { kept(scores, fits, &boxes, rule) } else { Vec::new() };
         kept.into_iter().map(|query| region(query, scores[query])).collect()
     };
-    scores.iter().zip(&confidences).map(regions).collect()
+    scores.iter().zip(&fits).map(regions).collect()
 }
 
-/// How well the best query of every `<seg>` fits: sigmoid of its logit, which is what training compares with 0 and 1.
-pub fn confidences(head: &Prediction) -> Vec<f32> {
-    let best = head.logits.select(0, 0).amax([0i64].as_slice(), false).sigmoid(); // [K]
-    Vec::try_from(best.to_kind(Kind::Float).to_device(tch::Device::Cpu)).expect("a flat float tensor on the CPU")
+/// How well every query fits every `<seg>`: sigmoid of the logit, which is what training compares with 0 and 1; `K` rows
+/// of `Q`.
+pub fn fits(head: &Prediction) -> Vec<Vec<f32>> {
+    rows(&head.logits.select(0, 0).sigmoid().transpose(0, 1))
 }
 
 /// Softmax over the queries for every `<seg>` of the first batch item: `K` rows of `Q`.
@@ -72,12 +76,16 @@ pub fn scores(head: &Prediction) -> Vec<Vec<f32>> {
 }
 
 /// Queries of one `<seg>` that `rule` keeps, in their order.
-pub fn kept(scores: &[f32], boxes: &[[f32; 4]], rule: &Rule) -> Vec<usize> {
+pub fn kept(scores: &[f32], fits: &[f32], boxes: &[[f32; 4]], rule: &Rule) -> Vec<usize> {
     let mut best_first: Vec<usize> = (0..scores.len()).collect();
     best_first.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
     match rule.threshold {
         Some(threshold) => best_first.retain(|query| scores[*query] > threshold),
-        None => best_first.truncate(1),
+        None => {
+            let best = best_first.first().copied();
+            let several = |query: usize| rule.several_above.is_some_and(|least| fits[query] > least);
+            best_first.retain(|query| Some(*query) == best || several(*query));
+        }
     }
     let mut kept: Vec<usize> = Vec::new();
     for query in best_first {
@@ -183,30 +191,39 @@ mod tests {
         nms_iou: 1.0,
         upsampling: MaskUpsampling::Nearest,
         min_confidence: None,
+        several_above: None,
     };
     const BOXES: [[f32; 4]; 4] =
         [[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.9], [0.5, 0.5, 0.6, 0.6], [0.0, 0.0, 1.0, 1.0]];
     const SCORES: [f32; 4] = [0.2, 0.3, 0.4, 0.1];
+    const FITS: [f32; 4] = [0.3, 0.5, 0.6, 0.2];
 
     #[test]
     fn scores_above_the_threshold_are_kept_in_the_order_of_the_queries() {
-        assert_eq!(kept(&SCORES, &BOXES, &OFFICIAL), [0, 1, 2]); // 0.1 is not above 0.1
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &OFFICIAL), [0, 1, 2]); // 0.1 is not above 0.1
     }
 
     #[test]
     fn without_a_threshold_the_best_is_kept() {
-        assert_eq!(kept(&SCORES, &BOXES, &Rule { threshold: None, ..OFFICIAL }), [2]);
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &Rule { threshold: None, ..OFFICIAL }), [2]);
+    }
+
+    #[test]
+    fn several_that_fit_are_kept_beside_the_best() {
+        let rule = |least| Rule { threshold: None, several_above: Some(least), ..OFFICIAL };
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &rule(0.4)), [1, 2]);
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &rule(0.9)), [2], "the best one always");
     }
 
     #[test]
     fn of_overlapping_boxes_the_better_stays() {
-        assert_eq!(kept(&SCORES, &BOXES, &Rule { nms_iou: 0.8, ..OFFICIAL }), [1, 2]);
-        assert_eq!(kept(&SCORES, &BOXES, &Rule { nms_iou: 0.95, ..OFFICIAL }), [0, 1, 2]);
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &Rule { nms_iou: 0.8, ..OFFICIAL }), [1, 2]);
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &Rule { nms_iou: 0.95, ..OFFICIAL }), [0, 1, 2]);
     }
 
     #[test]
     fn the_limit_keeps_the_best() {
-        assert_eq!(kept(&SCORES, &BOXES, &Rule { max_regions: Some(2), ..OFFICIAL }), [1, 2]);
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &Rule { max_regions: Some(2), ..OFFICIAL }), [1, 2]);
     }
 
     #[test]

@@ -154,4 +154,14 @@ mod tests {
         let wanted: Vec<_> = defaults.rows().map(|(spec, value)| (spec.name.clone(), value.clone())).collect();
         assert_eq!(found, wanted);
     }
+
+    #[test]
+    fn the_files_for_each_use_set_only_what_there_is() {
+        for name in ["grasping", "describe", "replay"] {
+            let mut values = Values::default();
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("config/{name}.yaml"));
+            assert_eq!(read(&path, "grounding", &mut values).unwrap(), Vec::<String>::new(), "{name}");
+            assert_ne!(values, Values::default(), "{name}");
+        }
+    }
 }

@@ -30,10 +30,28 @@ pub struct Params {
     pub cameras: Vec<String>,
     /// How images come.
     pub image_transport: ImageTransport,
+    /// How depth comes.
+    pub depth_transport: ImageTransport,
+    /// A step of 16-bit depth (m).
+    pub depth_unit: f32,
+    /// Give each object a pose.
+    pub use_depth: bool,
+    /// The pictures are rectified: the projection matrix holds.
+    pub image_rectified: bool,
+    /// Depth and camera_info belong to a picture when their stamps differ by no more.
+    pub sync_slop: Duration,
+    /// Frame of all poses; empty: the camera's.
+    pub target_frame: String,
     /// Frames kept per camera.
     pub frame_history: usize,
     /// Commands that may wait.
     pub queue_size: usize,
+    /// Goes to Active by itself.
+    pub autostart: bool,
+    /// Gives the model's memory back while the node is inactive.
+    pub free_on_deactivate: bool,
+    /// Where the page is, address and port; none: there is none.
+    pub web: Option<(String, u16)>,
     /// The node's clock is /clock.
     pub use_sim_time: bool,
 }
@@ -46,7 +64,7 @@ pub const ONLY_CAMERA: &str = "default";
 pub enum ImageTransport {
     /// `sensor_msgs/Image`.
     Raw,
-    /// `sensor_msgs/CompressedImage`.
+    /// `sensor_msgs/CompressedImage`; of depth: compressedDepth.
     Compressed,
 }
 
@@ -75,8 +93,31 @@ pub struct Tunables {
     pub auto_refer_verbs: Vec<String>,
     /// Longest time from a command to its answer, waiting included.
     pub timeout: Duration,
+    /// A new goal ends the one before it.
+    pub preempt: bool,
     /// Oldest frame still worth an answer; zero: any.
     pub max_frame_age: Duration,
+    /// How long a finished answer waits for depth and camera_info.
+    pub sync_timeout: Duration,
+    /// How long it waits for the transform.
+    pub tf_timeout: Duration,
+    /// Depths that are believed, nearest and farthest (m).
+    pub depth_range: [f32; 2],
+    /// Fewer measured pixels under a mask give no pose.
+    pub min_depth_pixels: usize,
+    /// What the gripper can do.
+    pub gripper: Gripper,
+}
+
+/// A parallel gripper.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gripper {
+    /// Widest opening (m).
+    pub max_width: f64,
+    /// Free space wanted beside an object, on each side (m).
+    pub clearance: f64,
+    /// Free way wanted above a grasp (m).
+    pub approach_distance: f64,
 }
 
 /// The tunables of a running node: whoever answers takes a snapshot, whoever sets a parameter replaces them.
@@ -110,6 +151,17 @@ pub enum MaskUpsampling {
     Bilinear,
 }
 
+fn transport(values: &Values, name: &str) -> ImageTransport {
+    match values.text(name).as_str() {
+        "raw" => ImageTransport::Raw,
+        _ => ImageTransport::Compressed,
+    }
+}
+
+fn seconds(values: &Values, name: &str) -> Duration {
+    Duration::from_secs_f64(values.number(name))
+}
+
 impl From<&Values> for Params {
     fn from(values: &Values) -> Self {
         let model = values.text("model");
@@ -119,12 +171,21 @@ impl From<&Values> for Params {
             device: values.text("device"),
             dtype: values.text("dtype"),
             cameras: if cameras.is_empty() { vec![ONLY_CAMERA.to_string()] } else { cameras },
-            image_transport: match values.text("image_transport").as_str() {
-                "compressed" => ImageTransport::Compressed,
-                _ => ImageTransport::Raw,
-            },
+            image_transport: transport(values, "image_transport"),
+            depth_transport: transport(values, "depth_image_transport"),
+            depth_unit: values.number("depth_unit") as f32,
+            use_depth: values.flag("use_depth"),
+            image_rectified: values.flag("image_rectified"),
+            sync_slop: seconds(values, "sync_slop"),
+            target_frame: values.text("target_frame"),
             frame_history: values.count("frame_history"),
             queue_size: values.count("queue_size"),
+            autostart: values.flag("autostart"),
+            free_on_deactivate: values.flag("free_on_deactivate"),
+            web: u16::try_from(values.count("web.port"))
+                .ok()
+                .filter(|port| *port > 0)
+                .map(|p| (values.text("web.address"), p)),
             use_sim_time: values.flag("use_sim_time"),
         }
     }
@@ -149,8 +210,18 @@ impl From<&Values> for Tunables {
             refer_force: values.flag("refer_force"),
             auto_polite: values.texts("auto.polite"),
             auto_refer_verbs: values.texts("auto.refer_verbs"),
-            timeout: Duration::from_secs_f64(values.number("timeout")),
-            max_frame_age: Duration::from_secs_f64(values.number("max_frame_age")),
+            timeout: seconds(values, "timeout"),
+            preempt: values.flag("preempt"),
+            max_frame_age: seconds(values, "max_frame_age"),
+            sync_timeout: seconds(values, "sync_timeout"),
+            tf_timeout: seconds(values, "tf_timeout"),
+            depth_range: [values.number("depth_min") as f32, values.number("depth_max") as f32],
+            min_depth_pixels: values.count("min_depth_pixels"),
+            gripper: Gripper {
+                max_width: values.number("gripper.max_width"),
+                clearance: values.number("gripper.clearance"),
+                approach_distance: values.number("gripper.approach_distance"),
+            },
         }
     }
 }

@@ -9,7 +9,6 @@ use super::history::Kept;
 use crate::ports::ModelInfo;
 use crate::types::Answer;
 use crate::types::Command;
-use crate::types::Header;
 use crate::types::Stamp;
 use crate::types::Status;
 
@@ -76,23 +75,7 @@ pub(super) fn closing(
     message: String,
     model: Option<&ModelInfo>,
 ) -> Answer {
-    let frame = kept.map(|kept| &kept.frame);
     let info = model.cloned().unwrap_or_default();
-    Answer {
-        image_header: frame.map_or_else(Header::default, |f| f.header.clone()),
-        camera: frame.map_or_else(|| command.camera.clone(), |f| f.camera.clone()),
-        command_id: command.id.clone(),
-        command: command.text.clone(),
-        mode: command.mode,
-        status,
-        message,
-        text: String::new(),
-        objects: Vec::new(),
-        image_size: frame.map_or((0, 0), |f| (f.image.width, f.image.height)),
-        age_at_start: Duration::ZERO,
-        age_at_publish: Duration::ZERO,
-        stages: Vec::new(),
-        model: info.model,
-        device: info.device,
-    }
+    let answer = Answer::new(command, kept.map(|kept| &kept.frame), status, message);
+    Answer { model: info.model, device: info.device, ..answer }
 }

@@ -42,6 +42,8 @@ pub struct Gauges {
     cameras: Vec<Camera>,
     ticks: u64,
     at_line: Totals,
+    bad_transforms: u64,
+    last_bad_transform: String,
 }
 
 impl Gauges {
@@ -49,7 +51,14 @@ impl Gauges {
     pub fn new(cameras: &[String], began: Instant) -> Self {
         let camera =
             |name: &String| Camera { name: name.clone(), unreadable: 0, last_unreadable: None, received_at_tick: 0 };
-        Self { began, cameras: cameras.iter().map(camera).collect(), ticks: 0, at_line: Totals::default() }
+        Self {
+            began,
+            cameras: cameras.iter().map(camera).collect(),
+            ticks: 0,
+            at_line: Totals::default(),
+            bad_transforms: 0,
+            last_bad_transform: String::new(),
+        }
     }
 
     /// Counts a message that could not be read; says why when the reason is a new one.
@@ -57,18 +66,34 @@ impl Gauges {
         let Some(camera) = self.cameras.iter_mut().find(|c| c.name == message.camera) else { return };
         camera.unreadable += 1;
         if camera.last_unreadable.as_ref().is_none_or(|(why, _)| *why != message.why) {
-            warn!(camera = %message.camera, "image skipped: {}", message.why);
+            warn!(camera = %message.camera, "message skipped: {}", message.why);
         }
         camera.last_unreadable = Some((message.why, now));
     }
 
+    /// Counts transforms that are none; says why when the reason is a new one.
+    pub fn bad_transforms(&mut self, refused: Vec<String>) {
+        for why in refused {
+            self.bad_transforms += 1;
+            if self.last_bad_transform != why {
+                warn!("transform skipped: {why}");
+                self.last_bad_transform = why;
+            }
+        }
+    }
+
     /// Called once a second.
     pub fn health(&mut self, now: Now, asks: &Asks, history: &History, max_frame_age: Duration) -> Health {
-        let cameras =
-            self.cameras.iter_mut().zip(history.rings()).map(|(camera, ring)| camera.health(ring, now)).collect();
+        let cameras = self
+            .cameras
+            .iter_mut()
+            .zip(history.rings())
+            .map(|(camera, ring)| camera.health(ring, history, now))
+            .collect();
         let health = Health {
             up: now.steady.saturating_duration_since(self.began),
             cameras,
+            state: asks.state,
             model: asks.model.clone(),
             waiting: asks.waiting(),
             running: asks.running().map(|(id, began)| (id.to_string(), now.steady.saturating_duration_since(began))),
@@ -76,6 +101,7 @@ impl Gauges {
             busy: asks.busy,
             median_age: asks.outbox.median_age(),
             max_frame_age,
+            bad_transforms: self.bad_transforms,
         };
         if self.ticks > 0 && self.ticks.is_multiple_of(LINE_EVERY) {
             self.line(&health);
@@ -105,7 +131,7 @@ impl Gauges {
 }
 
 impl Camera {
-    fn health(&mut self, ring: &Ring, now: Now) -> CameraHealth {
+    fn health(&mut self, ring: &Ring, history: &History, now: Now) -> CameraHealth {
         let newest = ring.newest();
         let received_lately = ring.received - std::mem::replace(&mut self.received_at_tick, ring.received);
         let stamp = newest.map(|kept| kept.frame.header.stamp);
@@ -119,6 +145,7 @@ impl Camera {
                 .last_unreadable
                 .as_ref()
                 .map(|(why, at)| (why.clone(), now.steady.saturating_duration_since(*at))),
+            streams: history.around.streams(&self.name, stamp),
             newest: stamp,
             since_newest: newest.map(|kept| now.steady.saturating_duration_since(kept.came)),
             age_nanos: stamp.map(|stamp| now.stamp.nanos().saturating_sub(stamp.nanos())),

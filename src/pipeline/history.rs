@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::around::Around;
+use crate::params::Params;
 use crate::types::Frame;
+use crate::types::Sight;
 use crate::types::Stamp;
 
 /// A frame that is kept.
@@ -17,6 +20,13 @@ pub struct Kept {
     pub came: Instant,
     /// True once it was answered.
     used: bool,
+}
+
+impl Kept {
+    /// A frame that came with a command and is in no ring.
+    pub fn given(frame: Frame, came: Instant) -> Self {
+        Self { frame, number: 0, came, used: true }
+    }
 }
 
 /// The frames of one camera, and what became of the earlier ones.
@@ -70,23 +80,26 @@ impl Ring {
     }
 }
 
-/// One ring per camera.
+/// One ring per camera, and what else was measured.
 #[derive(Debug)]
 pub struct History {
     rings: Vec<Ring>,
     capacity: usize,
+    /// Depth, lenses, frames.
+    pub around: Around,
 }
 
 impl History {
-    /// Keeps `capacity` frames of each of `cameras`.
-    pub fn new(cameras: &[String], capacity: usize) -> Self {
+    /// Keeps `frame_history` frames of each camera.
+    pub fn new(params: &Params) -> Self {
+        let capacity = params.frame_history;
         let ring = |camera: &String| Ring {
             camera: camera.clone(),
             frames: VecDeque::with_capacity(capacity),
             received: 0,
             evicted: 0,
         };
-        Self { rings: cameras.iter().map(ring).collect(), capacity }
+        Self { rings: params.cameras.iter().map(ring).collect(), capacity, around: Around::new(params) }
     }
 
     /// Keeps `frame`; the oldest one goes when the ring is full. A frame of an unknown camera is dropped.
@@ -98,6 +111,14 @@ impl History {
         }
         ring.received += 1;
         ring.frames.push_back(Kept { frame, number: ring.received, came, used: false });
+    }
+
+    /// The newest frame of `camera` and what is known around it.
+    pub fn seen(&self, camera: &str) -> Option<(Frame, Sight)> {
+        let frame = self.ring(camera)?.newest()?.frame.clone();
+        let mut sight = Sight::default();
+        self.around.see(&frame, &mut sight, false);
+        Some((frame, sight))
     }
 
     /// The frames of `camera`; an empty name means the first one.
@@ -134,9 +155,13 @@ pub(super) mod tests {
         Frame { camera: camera.into(), header, image }
     }
 
+    fn front() -> Params {
+        Params { cameras: vec!["front".into()], frame_history: 2, ..Params::default() }
+    }
+
     #[test]
     fn a_full_ring_drops_the_oldest_and_counts_those_nobody_used() {
-        let mut history = History::new(&["front".to_string()], 2);
+        let mut history = History::new(&front());
         let came = Instant::now();
         history.add(frame("front", 1), came);
         history.add(frame("front", 2), came);
@@ -151,7 +176,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_named_stamp_is_here_to_come_or_gone() {
-        let mut history = History::new(&["front".to_string()], 2);
+        let mut history = History::new(&front());
         let at = Stamp::from_nanos;
         assert!(matches!(history.ring("").unwrap().named(at(5)), Named::ToCome));
         for nanos in [5, 6, 7] {

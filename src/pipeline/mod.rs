@@ -9,12 +9,17 @@
 //! | worker -> loop | text, answers | 2 | text is merged, the worker waits with the answer |
 //! | loop -> publisher | events | 2 | they wait in the outbox; at `OUTBOX` the loop reads no more inputs |
 
+mod around;
 mod asks;
 mod choice;
 mod control;
+mod dialogues;
 mod health;
 mod history;
+mod lifecycle;
+mod managed;
 mod outbox;
+mod placing;
 pub mod replay;
 mod worker;
 
@@ -36,9 +41,11 @@ use asks::Asks;
 use asks::Now;
 use health::Gauges;
 use history::History;
-use worker::Job;
+use lifecycle::Lifecycle;
+use outbox::Parcel;
 pub use worker::LoadError;
 use worker::Said;
+use worker::Task;
 
 use crate::params::Live;
 use crate::params::Params;
@@ -46,6 +53,7 @@ use crate::params::Tunables;
 use crate::ports::Clock;
 use crate::ports::Event;
 use crate::ports::Input;
+use crate::ports::Look;
 use crate::ports::ModelInfo;
 use crate::ports::ModelState;
 use crate::types::Answer;
@@ -70,9 +78,6 @@ pub enum PipelineError {
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[from] std::io::Error),
-    /// The model could not be loaded.
-    #[error("cannot load the model")]
-    Load(#[source] LoadError),
     /// A thread died.
     #[error("the {thread} thread died: {why}")]
     Died {
@@ -111,22 +116,26 @@ pub async fn run<L, A>(
     stop: impl Future<Output = ()>,
 ) -> Result<Ended, PipelineError>
 where
-    L: FnOnce() -> Result<(ModelInfo, A), LoadError> + Send + 'static,
+    L: FnMut() -> Result<(ModelInfo, A), LoadError> + Send + 'static,
     A: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer,
 {
-    let (jobs, jobs_in) = mpsc::channel(1);
+    let (tasks, tasks_in) = mpsc::channel(1);
     let (said_out, said) = mpsc::channel(2);
-    let worker = worker::spawn(load, jobs_in, said_out)?;
-    let publisher = Publisher::spawn(publish)?;
+    let worker = worker::spawn(load, tasks_in, said_out)?;
     let Settings { params, live, clock } = settings;
+    let asks = Asks::new(&params);
+    let publisher = Publisher::spawn(publish, asks.target_frame().map(String::from), Clock::clone(&clock))?;
     let mut node = Loop {
-        history: History::new(&params.cameras, params.frame_history),
-        asks: Asks::new(params.queue_size, &params.cameras, params.use_sim_time),
+        history: History::new(&params),
+        asks,
         gauges: Gauges::new(&params.cameras, Instant::now().into_std()),
+        lifecycle: Lifecycle::new(params.autostart),
+        free_on_deactivate: params.free_on_deactivate,
         live,
         clock,
-        jobs,
+        tasks,
         said,
+        working: false,
     };
     let why = node.serve(inputs, &publisher, stop).await;
     node.end(why, worker, publisher).await
@@ -136,7 +145,6 @@ where
 enum Why {
     Stopped,
     InputsEnded,
-    CannotLoad(LoadError),
     WorkerDied,
     PublisherDied,
 }
@@ -147,8 +155,12 @@ struct Loop {
     gauges: Gauges,
     live: Live,
     clock: Clock,
-    jobs: mpsc::Sender<Job>,
+    lifecycle: Lifecycle,
+    free_on_deactivate: bool,
+    tasks: mpsc::Sender<Task>,
     said: mpsc::Receiver<Said>,
+    /// The worker has a task.
+    working: bool,
 }
 
 impl Loop {
@@ -163,17 +175,18 @@ impl Loop {
         second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut open = true;
         while open || !self.asks.is_idle() || !self.asks.outbox.is_empty() {
+            self.advance();
             self.give();
-            let deadline = self.asks.next_deadline();
+            let now = self.now().steady;
+            let deadline = self.asks.next_deadline(now);
             tokio::select! {
                 biased;
                 () = &mut stop => return Why::Stopped,
-                place = publisher.events.reserve(), if !self.asks.outbox.is_empty() => match place {
+                place = publisher.events.reserve(), if self.asks.outbox.is_ready(now) => match place {
                     Ok(place) => self.publish_next(place),
                     Err(_) => return Why::PublisherDied,
                 },
                 said = self.said.recv() => match said {
-                    Some(Said::CannotLoad(error)) => return Why::CannotLoad(error),
                     Some(said) => self.hear(said),
                     None => return Why::WorkerDied,
                 },
@@ -199,41 +212,58 @@ impl Loop {
         let now = self.now();
         match input {
             Input::Color(frame) => self.history.add(frame, now.steady),
+            Input::Depth(depth) => self.history.around.depth(depth),
+            Input::CameraInfo(info) => self.history.around.camera_info(info),
+            Input::Transforms { edges, fixed, refused } => {
+                self.gauges.bad_transforms(refused);
+                self.history.around.transforms(edges, fixed);
+            }
             Input::Unreadable(unreadable) => self.gauges.unreadable(unreadable, now.steady),
             Input::Ask(ask) => self.asks.ask(ask, now, &self.live.snapshot()),
             Input::Refused(refused) => self.asks.refuse(refused, now),
-            Input::Cancel(reply) => reply.send(self.asks.cancel("canceled by request")),
+            Input::Cancel(who) => self.asks.cancel(who),
+            Input::Change(change, reply) => self.change(change, Some(reply)),
+            Input::Look(Look { camera, reply }) => reply.send(self.history.seen(&camera)),
+            Input::State(reply) => reply.send(self.lifecycle.state()),
         }
         self.asks.look(&self.history);
     }
 
     /// A free worker gets the next job. Answers that pile up at the publisher hold it back.
     fn give(&mut self) {
-        if self.asks.outbox.len() >= OUTBOX {
+        if self.working || self.asks.outbox.len() >= OUTBOX {
             return;
         }
-        let Ok(place) = self.jobs.try_reserve() else { return };
         let (now, tunables) = (self.now(), self.live.snapshot());
         if let Some(job) = self.asks.take(&mut self.history, now, &tunables) {
-            place.send(job);
+            self.work(Task::Answer(job));
         }
+    }
+
+    /// Gives a free worker a task.
+    fn work(&mut self, task: Task) {
+        // A free worker has taken its last task; one that is dead shows when it is listened to.
+        self.working = self.tasks.try_send(task).is_ok();
     }
 
     fn hear(&mut self, said: Said) {
+        self.working &= matches!(said, Said::Text(_));
         match said {
-            Said::Ready(model) => {
-                info!(model = %model.model, device = %model.device, "ready");
-                self.asks.model = ModelState::Ready(model);
-            }
+            Said::Ready(model) => self.ready(model),
+            Said::CannotLoad(error) => self.cannot_load(&error),
+            Said::Unloaded => self.asks.model = ModelState::Unloaded,
             Said::Text(text) => self.asks.text(text),
-            Said::Done(answer) => self.asks.done(*answer),
-            Said::CannotLoad(_) => {}
+            Said::Done(answer) => {
+                self.asks.done(*answer, Instant::now().into_std());
+                self.asks.look(&self.history);
+            }
         }
     }
 
-    fn publish_next(&mut self, place: mpsc::Permit<'_, Event>) {
-        if let Some(event) = self.asks.outbox.pop((self.clock)()) {
-            place.send(event);
+    fn publish_next(&mut self, place: mpsc::Permit<'_, Parcel>) {
+        let now = self.now();
+        if let Some(parcel) = self.asks.outbox.pop(now, &self.history.around) {
+            place.send(parcel);
         }
     }
 
@@ -242,7 +272,7 @@ impl Loop {
         let health = self.gauges.health(self.now(), &self.asks, &self.history, max_age);
         // A publisher that is busy with answers misses one beat; answers wait for it, this does not.
         if let Ok(place) = publisher.events.try_reserve() {
-            place.send(Event::Health(health));
+            place.send(Parcel::Health(health));
         }
     }
 
@@ -251,32 +281,32 @@ impl Loop {
         let began = Instant::now();
         match &why {
             Why::Stopped | Why::InputsEnded => {
-                self.asks.cancel(SHUTDOWN);
+                self.asks.cancel_all(SHUTDOWN);
                 self.publish_all(&publisher, began + WORKER_GRACE).await;
                 self.wait_for_the_worker(began + WORKER_GRACE).await;
                 self.asks.close_all(Status::Canceled, SHUTDOWN);
             }
-            Why::CannotLoad(error) => self.asks.close_all(Status::Failed, &format!("cannot load the model: {error}")),
             Why::WorkerDied => self.asks.close_all(Status::Failed, "the model died, and the node with it"),
             Why::PublisherDied => {}
         }
         self.publish_all(&publisher, began + END_GRACE).await;
         publisher.finish(began + END_GRACE).await;
         // No job and no listener: an idle worker ends now, a busy one after what it is at.
-        drop((self.jobs, self.said));
+        drop((self.tasks, self.said));
         match why {
             Why::Stopped | Why::InputsEnded => Ok(Ended { worker_is_busy: !ended_in_time(&worker).await }),
-            Why::CannotLoad(error) => Err(PipelineError::Load(error)),
             Why::WorkerDied => Err(PipelineError::Died { thread: "inference", why: panic_message(worker) }),
             Why::PublisherDied => Err(PipelineError::Died { thread: "publish", why: publisher.panic_message() }),
         }
     }
 
     async fn publish_all(&mut self, publisher: &Publisher, until: Instant) {
+        self.asks.outbox.hurry();
         let publish = async {
             while let Ok(place) = publisher.events.reserve().await {
-                let Some(event) = self.asks.outbox.pop((self.clock)()) else { break };
-                place.send(event);
+                let now = self.now();
+                let Some(parcel) = self.asks.outbox.pop(now, &self.history.around) else { break };
+                place.send(parcel);
             }
         };
         if timeout_at(until, publish).await.is_err() {
@@ -299,18 +329,23 @@ impl Loop {
 
 /// The thread that publishes, and the queue to it.
 struct Publisher {
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<Parcel>,
     ended: oneshot::Receiver<()>,
     thread: JoinHandle<()>,
 }
 
 impl Publisher {
-    fn spawn(mut publish: impl FnMut(Event) + Send + 'static) -> std::io::Result<Self> {
-        let (events, mut events_in) = mpsc::channel(2);
+    /// Poses are found here, where nothing waits for them but the answer itself.
+    fn spawn(
+        mut publish: impl FnMut(Event) + Send + 'static,
+        target_frame: Option<String>,
+        clock: Clock,
+    ) -> std::io::Result<Self> {
+        let (events, mut events_in) = mpsc::channel::<Parcel>(2);
         let (end, ended) = oneshot::channel();
         let thread = std::thread::Builder::new().name("publish".into()).spawn(move || {
-            while let Some(event) = events_in.blocking_recv() {
-                publish(event);
+            while let Some(parcel) = events_in.blocking_recv() {
+                publish(parcel.open(clock(), target_frame.as_deref()));
             }
             // The loop may have given up waiting.
             let _ = end.send(());
@@ -348,6 +383,12 @@ async fn ended_in_time(thread: &JoinHandle<()>) -> bool {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     thread.is_finished()
+}
+
+/// An error and what caused it, in one line.
+fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn panic_message(thread: JoinHandle<()>) -> String {

@@ -15,6 +15,7 @@ use crate::ports::Event;
 use crate::ports::Input;
 use crate::ports::ModelInfo;
 use crate::ports::ModelState;
+use crate::ports::NodeState;
 use crate::types::Answer;
 use crate::types::Command;
 use crate::types::Flow;
@@ -37,6 +38,8 @@ pub struct Replay<A> {
     answerer: A,
     /// Where the steady clock of the queue begins; only differences count.
     steady: Instant,
+    /// Deadlines up to here have passed.
+    passed: Instant,
     /// Time of the first input.
     origin: Option<Stamp>,
 }
@@ -47,10 +50,10 @@ where
 {
     /// A node that is ready and has seen nothing.
     pub fn new(params: &Params, tunables: Tunables, model: ModelInfo, answerer: A) -> Self {
-        let mut asks = Asks::new(params.queue_size, &params.cameras, true);
-        asks.model = ModelState::Ready(model);
-        let history = History::new(&params.cameras, params.frame_history);
-        Self { history, asks, tunables: Arc::new(tunables), answerer, steady: Instant::now(), origin: None }
+        let mut asks = Asks::new(&Params { use_sim_time: true, ..params.clone() });
+        (asks.model, asks.state) = (ModelState::Ready(model), NodeState::Active);
+        let (history, steady) = (History::new(params), Instant::now());
+        Self { history, asks, tunables: Arc::new(tunables), answerer, steady, passed: steady, origin: None }
     }
 
     /// What follows from an input that came at `time`; times must not decrease. [`Input::Unreadable`] is the caller's.
@@ -59,16 +62,21 @@ where
         self.origin.get_or_insert(time);
         self.pass_deadlines(Some(time), &mut events);
         let now = self.at(time);
+        self.passed = now.steady;
         match input {
             Input::Color(frame) => self.history.add(frame, now.steady),
+            Input::Depth(depth) => self.history.around.depth(depth),
+            Input::CameraInfo(info) => self.history.around.camera_info(info),
+            Input::Transforms { edges, fixed, .. } => self.history.around.transforms(edges, fixed),
             Input::Ask(ask) => self.asks.ask(ask, now, &self.tunables),
             Input::Refused(refused) => self.asks.refuse(refused, now),
-            Input::Cancel(reply) => reply.send(self.asks.cancel("canceled by request")),
-            Input::Unreadable(_) => {}
+            Input::Cancel(who) => self.asks.cancel(who),
+            // A replay is always active, and nobody looks on.
+            Input::Unreadable(_) | Input::Change(..) | Input::State(_) | Input::Look(_) => {}
         }
         self.asks.look(&self.history);
         self.answer(now);
-        self.take_out(time, &mut events);
+        self.take_out(now, &mut events);
         events
     }
 
@@ -76,8 +84,9 @@ where
     pub fn end(mut self) -> Vec<Timed> {
         let mut events = Vec::new();
         let last = self.pass_deadlines(None, &mut events);
-        self.asks.cancel(OVER);
-        self.take_out(last, &mut events);
+        self.asks.cancel_all(OVER);
+        let now = self.at(last);
+        self.take_out(now, &mut events);
         events
     }
 
@@ -89,15 +98,17 @@ where
     /// Closes what runs out of time before `until` (none: ever), each at its own time; returns the last such time.
     fn pass_deadlines(&mut self, until: Option<Stamp>, events: &mut Vec<Timed>) -> Stamp {
         let mut last = until.or(self.origin).unwrap_or_default();
-        while let Some(deadline) = self.asks.next_deadline() {
+        while let Some(deadline) = self.asks.next_deadline(self.passed) {
             let since = deadline.saturating_duration_since(self.steady).as_nanos() as i64;
             let due = Stamp::from_nanos(self.origin.unwrap_or_default().nanos().saturating_add(since));
             if until.is_some_and(|until| due >= until) {
                 break;
             }
             last = due;
-            self.asks.expire(Now { steady: deadline, stamp: due }, &self.history, &self.tunables);
-            self.take_out(due, events);
+            self.passed = deadline;
+            let now = Now { steady: deadline, stamp: due };
+            self.asks.expire(now, &self.history, &self.tunables);
+            self.take_out(now, events);
         }
         last
     }
@@ -115,13 +126,14 @@ where
             if let Some(text) = said {
                 self.asks.text(text);
             }
-            self.asks.done(answer);
+            self.asks.done(answer, now.steady);
+            self.asks.look(&self.history);
         }
     }
 
-    fn take_out(&mut self, time: Stamp, events: &mut Vec<Timed>) {
-        while let Some(event) = self.asks.outbox.pop(time) {
-            events.push((time, event));
+    fn take_out(&mut self, now: Now, events: &mut Vec<Timed>) {
+        while let Some(parcel) = self.asks.outbox.pop(now, &self.history.around) {
+            events.push((now.stamp, parcel.open(now.stamp, self.asks.target_frame())));
         }
     }
 }
@@ -132,30 +144,14 @@ mod tests {
     use super::*;
     use crate::params::Values;
     use crate::ports::Ask;
-    use crate::types::Header;
-    use crate::types::Mode;
+    use crate::ports::Client;
     use crate::types::Status;
 
     /// Says which frame it was given.
     fn echo(frame: &Frame, command: &Command, _: &Tunables, watch: &mut dyn FnMut(Step) -> Flow) -> Answer {
         watch(Step::Text("so far"));
-        Answer {
-            image_header: Header::default(),
-            camera: String::new(),
-            command_id: String::new(),
-            command: String::new(),
-            mode: Mode::Refer,
-            status: Status::Final,
-            message: String::new(),
-            text: format!("{} on {}", command.text, frame.header.stamp.nanos()),
-            objects: Vec::new(),
-            image_size: (1, 1),
-            age_at_start: Duration::ZERO,
-            age_at_publish: Duration::ZERO,
-            stages: Vec::new(),
-            model: String::new(),
-            device: String::new(),
-        }
+        let text = format!("{} on {}", command.text, frame.header.stamp.nanos());
+        Answer { text, ..Answer::new(command, Some(frame), Status::Final, String::new()) }
     }
 
     type Answerer = fn(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer;
@@ -166,7 +162,10 @@ mod tests {
     }
 
     fn ask(text: &str, continuous: bool) -> Input {
-        Input::Ask(Ask { command: Command { text: text.into(), continuous, ..Command::default() }, reply: None })
+        Input::Ask(Ask {
+            command: Command { text: text.into(), continuous, ..Command::default() },
+            client: Client::default(),
+        })
     }
 
     /// Time (ms), status and text or message of the answers among `events`.

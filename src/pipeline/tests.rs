@@ -10,7 +10,11 @@ use futures::channel::mpsc as futures_mpsc;
 use super::history::tests::frame;
 use super::*;
 use crate::ports::Ask;
+use crate::ports::Change;
+use crate::ports::Client;
+use crate::ports::NodeState;
 use crate::ports::Reply;
+use crate::ports::Who;
 use crate::types::Stamp;
 
 /// Long enough for any machine; reached only when something is broken.
@@ -29,7 +33,18 @@ struct Node {
 }
 
 impl Node {
+    /// One that is active.
     fn start<A>(tunables: Tunables, load: impl FnOnce() -> Result<A, LoadError> + Send + 'static) -> Self
+    where
+        A: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer,
+    {
+        let node = Self::begin(tunables, load);
+        node.ready();
+        node
+    }
+
+    /// One that begins.
+    fn begin<A>(tunables: Tunables, load: impl FnOnce() -> Result<A, LoadError> + Send + 'static) -> Self
     where
         A: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer,
     {
@@ -40,19 +55,28 @@ impl Node {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             let settings = settings(tunables);
             let publish = move |event| drop(events_in.send(event));
-            let load = || load().map(|answerer| (ModelInfo::default(), answerer));
+            let mut load = Some(load);
+            let load = move || {
+                let load = load.take().expect("the model is loaded once");
+                load().map(|answerer| (ModelInfo::default(), answerer))
+            };
             let stop = async { drop(stopped.await) };
             runtime.block_on(run(inputs_out, publish, load, settings, stop))
         });
-        let node = Self { inputs, events, stop: Some(stop), thread };
-        node.ready();
-        node
+        Self { inputs, events, stop: Some(stop), thread }
+    }
+
+    /// Changes the state; whether that was done.
+    fn change(&mut self, change: Change) -> bool {
+        let (tell, told) = std_mpsc::channel();
+        self.put(Input::Change(change, Reply::new(move |done| tell.send(done).unwrap())));
+        told.recv_timeout(PATIENCE).expect("a change of state ends")
     }
 
     /// Waits until the model is there (or never will be).
     fn ready(&self) {
-        let loading = |event: &Event| !matches!(event, Event::Health(h) if h.model == ModelState::Loading);
-        self.until("the model to be loaded", |event| loading(event).then_some(()));
+        let active = |event: &Event| matches!(event, Event::Transition(t) if t.to == NodeState::Active);
+        self.until("the node to be active", |event| active(event).then_some(()));
     }
 
     fn until<T>(&self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
@@ -84,7 +108,7 @@ impl Node {
 
     fn say(&mut self, id: &str) {
         let command = Command { id: id.into(), ..Command::default() };
-        self.put(Input::Ask(Ask { command, reply: None }));
+        self.put(Input::Ask(Ask { command, client: Client::default() }));
     }
 
     fn stop(mut self) -> (Result<Ended, PipelineError>, Vec<Arc<Answer>>) {
@@ -207,15 +231,46 @@ fn a_panic_in_the_model_fails_every_command_and_ends_the_node_with_an_error() {
 }
 
 #[test]
-fn a_model_that_cannot_be_loaded_ends_the_node_with_the_reason() {
+fn a_model_that_cannot_be_loaded_leaves_the_node_unconfigured_and_commands_learn_why() {
     type Never = fn(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer;
-    let (inputs, inputs_out) = futures_mpsc::channel(8);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let load = || Err::<(ModelInfo, Never), LoadError>("no such folder: /nowhere".into());
-    let result = runtime.block_on(run(inputs_out, drop, load, settings(Tunables::default()), std::future::pending()));
-    let error = std::error::Error::source(&result.unwrap_err()).unwrap().to_string();
-    assert_eq!(error, "no such folder: /nowhere");
-    drop(inputs);
+    let mut node = Node::begin(Tunables::default(), || Err::<Never, LoadError>("no such folder: /nowhere".into()));
+    let states: Vec<NodeState> = (0..2)
+        .map(|_| node.until("a change of state", |e| if let Event::Transition(t) = e { Some(t.to) } else { None }))
+        .collect();
+    assert_eq!(states, [NodeState::Configuring, NodeState::Unconfigured]);
+    node.say("a");
+    let answer = node.next_answer();
+    assert_eq!(answer.status, Status::Failed);
+    assert!(answer.message.contains("unconfigured") && answer.message.contains("/nowhere"), "{}", answer.message);
+    let (result, _) = node.stop();
+    assert_eq!(result.unwrap(), Ended { worker_is_busy: false });
+}
+
+#[test]
+fn deactivate_ends_commands_and_cleanup_gives_the_model_back() {
+    let model = Arc::new(());
+    let kept = Arc::downgrade(&model);
+    let mut node = Node::start(Tunables::default(), move || {
+        Ok(move |_: &Frame, c: &Command, _: &Tunables, watch: &mut dyn FnMut(Step) -> Flow| {
+            let _model = &model;
+            while watch(Step::Text("on and on")) != Flow::Abort {
+                std::thread::yield_now();
+            }
+            answer(c, Status::Final)
+        })
+    });
+    node.put(now_frame(0));
+    node.say("running");
+    node.until("the answer to begin", |event| matches!(event, Event::Text(_)).then_some(()));
+    assert!(node.change(Change::Deactivate));
+    let answer = node.next_answer();
+    assert_eq!((answer.command_id.as_str(), answer.status), ("running", Status::Canceled));
+    node.say("late");
+    assert!(node.next_answer().message.contains("inactive, not active"));
+    assert!(!node.change(Change::Deactivate), "it is inactive already");
+    assert!(kept.upgrade().is_some() && node.change(Change::Cleanup));
+    assert!(kept.upgrade().is_none(), "cleanup is done when the model is gone");
+    assert!(node.change(Change::Shutdown) && !node.change(Change::Configure));
 }
 
 #[test]
@@ -226,8 +281,11 @@ fn cancel_is_told_how_many_commands_it_ended_and_those_who_wait_for_a_reply_get_
     let (told, count) = std_mpsc::channel();
     let (got, replied) = std_mpsc::channel();
     let reply = Reply::new(move |answer: Arc<Answer>| got.send(answer.status).unwrap());
-    node.put(Input::Ask(Ask { command: Command::default(), reply: Some(reply) }));
-    node.put(Input::Cancel(Reply::new(move |n| told.send(n).unwrap())));
+    node.put(Input::Ask(Ask {
+        command: Command::default(),
+        client: Client { reply: Some(reply), ..Client::default() },
+    }));
+    node.put(Input::Cancel(Who::All(Reply::new(move |n| told.send(n).unwrap()))));
     assert_eq!(count.recv_timeout(PATIENCE), Ok(1));
     assert_eq!(replied.recv_timeout(PATIENCE), Ok(Status::Canceled));
     assert_eq!(node.next_answer().status, Status::Canceled);
@@ -246,7 +304,10 @@ fn a_publisher_that_is_slow_loses_no_answer() {
     };
     let feed = std::thread::spawn(move || {
         for _ in 0..500 {
-            let ask = Input::Ask(Ask { command: Command { camera: "rear".into(), ..Command::default() }, reply: None });
+            let ask = Input::Ask(Ask {
+                command: Command { camera: "rear".into(), ..Command::default() },
+                client: Client::default(),
+            });
             futures::executor::block_on(futures::SinkExt::send(&mut inputs, ask)).unwrap();
         }
     });

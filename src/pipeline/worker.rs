@@ -1,4 +1,4 @@
-//! The inference thread: loads the model, owns it, answers one job at a time.
+//! The inference thread: loads the model, owns it, answers one job at a time, gives it back.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -30,6 +30,17 @@ pub struct Job {
     pub control: Control,
 }
 
+/// What the worker is told to do.
+#[derive(Debug)]
+pub enum Task {
+    /// Load the model.
+    Load,
+    /// Give its memory back.
+    Unload,
+    /// Answer.
+    Answer(Job),
+}
+
 /// What the worker tells the loop.
 #[derive(Debug)]
 pub enum Said {
@@ -37,6 +48,8 @@ pub enum Said {
     Ready(ModelInfo),
     /// The model cannot be loaded.
     CannotLoad(LoadError),
+    /// The model is gone.
+    Unloaded,
     /// The text so far of the job.
     Text(String),
     /// The job's answer: the worker is free again.
@@ -46,45 +59,61 @@ pub enum Said {
 /// Why the model cannot be loaded.
 pub type LoadError = Box<dyn Error + Send + Sync>;
 
-/// Starts the thread; `load` runs in it and gives what answers. It ends when `jobs` closes.
-pub fn spawn<L, A>(load: L, jobs: Receiver<Job>, said: Sender<Said>) -> std::io::Result<JoinHandle<()>>
+/// Starts the thread; `load` runs in it and gives what answers. It ends when `tasks` closes.
+pub fn spawn<L, A>(load: L, tasks: Receiver<Task>, said: Sender<Said>) -> std::io::Result<JoinHandle<()>>
 where
-    L: FnOnce() -> Result<(ModelInfo, A), LoadError> + Send + 'static,
+    L: FnMut() -> Result<(ModelInfo, A), LoadError> + Send + 'static,
     A: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer,
 {
-    std::thread::Builder::new().name("inference".into()).spawn(move || work(load, jobs, &said))
+    std::thread::Builder::new().name("inference".into()).spawn(move || work(load, tasks, &said))
 }
 
-fn work<L, A>(load: L, mut jobs: Receiver<Job>, said: &Sender<Said>)
+fn work<L, A>(mut load: L, mut tasks: Receiver<Task>, said: &Sender<Said>)
 where
-    L: FnOnce() -> Result<(ModelInfo, A), LoadError>,
+    L: FnMut() -> Result<(ModelInfo, A), LoadError>,
     A: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer,
 {
-    // A closed `said` means that the loop is gone: nobody is left to tell.
-    let mut answerer = match load() {
-        Ok((info, answerer)) => {
-            let _ = said.blocking_send(Said::Ready(info));
-            answerer
-        }
-        Err(error) => {
-            let _ = said.blocking_send(Said::CannotLoad(error));
-            return;
-        }
-    };
-    while let Some(job) = jobs.blocking_recv() {
-        let _span = info_span!("frame", stamp = %job.frame.header.stamp).entered();
-        let mut text = GrowingText { said, unsent: None };
-        let answer = answerer(&job.frame, &job.command, &job.tunables, &mut |step| {
-            if let Step::Text(so_far) = step {
-                text.grow(so_far);
+    let mut answerer = None;
+    while let Some(task) = tasks.blocking_recv() {
+        let told = match task {
+            Task::Load => match load() {
+                Ok((info, loaded)) => {
+                    answerer = Some(loaded);
+                    Said::Ready(info)
+                }
+                Err(error) => Said::CannotLoad(error),
+            },
+            Task::Unload => {
+                answerer = None;
+                Said::Unloaded
             }
-            job.control.flow()
-        });
-        text.flush();
-        if said.blocking_send(Said::Done(Box::new(answer))).is_err() {
+            // The loop gives jobs only to a loaded model.
+            Task::Answer(job) => match &mut answerer {
+                Some(answerer) => Said::Done(Box::new(answer(answerer, &job, said))),
+                None => Said::Unloaded,
+            },
+        };
+        // The loop is gone: nobody is left to tell.
+        if said.blocking_send(told).is_err() {
             break;
         }
     }
+}
+
+fn answer<A>(answerer: &mut A, job: &Job, said: &Sender<Said>) -> Answer
+where
+    A: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer,
+{
+    let _span = info_span!("frame", stamp = %job.frame.header.stamp).entered();
+    let mut text = GrowingText { said, unsent: None };
+    let answer = answerer(&job.frame, &job.command, &job.tunables, &mut |step| {
+        if let Step::Text(so_far) = step {
+            text.grow(so_far);
+        }
+        job.control.flow()
+    });
+    text.flush();
+    answer
 }
 
 /// Passes the text on without ever waiting for the loop: a longer text replaces one that was not taken yet.

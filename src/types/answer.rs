@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
+use nalgebra::Isometry3;
+
+use super::command::Command;
 use super::command::Mode;
+use super::frame::Frame;
 use super::frame::Header;
+use super::place::Place;
+use super::sight::CameraInfo;
 
 /// Axis-aligned pixels `x0 <= x < x1`, `y0 <= y < y1`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +50,15 @@ pub struct Mask {
     pub pixels: Vec<u8>,
 }
 
+impl Mask {
+    /// True if the pixel belongs to the object.
+    pub fn contains(&self, x: u32, y: u32) -> bool {
+        let PixelBox { x0, y0, x1, y1 } = self.roi;
+        let inside = (x0..x1).contains(&x) && (y0..y1).contains(&y);
+        inside && self.pixels.get(((y - y0) * self.roi.width() + x - x0) as usize).is_some_and(|pixel| *pixel != 0)
+    }
+}
+
 /// Where an object comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -70,6 +85,8 @@ pub struct GroundedObject {
     pub bbox: PixelBox,
     /// The mask, in pixels of the image.
     pub mask: Mask,
+    /// Where it is.
+    pub place: Place,
 }
 
 /// What an answer is.
@@ -126,6 +143,12 @@ pub struct Answer {
     pub objects: Vec<GroundedObject>,
     /// Width and height of the image (px); 0 when there was no frame.
     pub image_size: (u32, u32),
+    /// Frame of all poses (REP-105): the target frame when one is set, else the image's.
+    pub frame_id: String,
+    /// As used for the poses.
+    pub camera_info: Option<CameraInfo>,
+    /// The optical frame in `frame_id` at the stamp of the image, when a target frame is set.
+    pub camera_transform: Option<Isometry3<f64>>,
     /// Now minus the image's stamp when the model took the frame.
     pub age_at_start: Duration,
     /// Now minus the image's stamp when the answer was published.
@@ -136,4 +159,31 @@ pub struct Answer {
     pub model: String,
     /// "cuda:0" or "cpu".
     pub device: String,
+}
+
+impl Answer {
+    /// An answer to `command` that says only what it is, and about which frame.
+    pub fn new(command: &Command, frame: Option<&Frame>, status: Status, message: String) -> Self {
+        let image_header = frame.map_or_else(Header::default, |f| f.header.clone());
+        Self {
+            frame_id: image_header.frame_id.clone(),
+            image_header,
+            camera: frame.map_or_else(|| command.camera.clone(), |f| f.camera.clone()),
+            command_id: command.id.clone(),
+            command: command.text.clone(),
+            mode: command.mode,
+            status,
+            message,
+            text: String::new(),
+            objects: Vec::new(),
+            image_size: frame.map_or((0, 0), |f| (f.image.width, f.image.height)),
+            camera_info: None,
+            camera_transform: None,
+            age_at_start: Duration::ZERO,
+            age_at_publish: Duration::ZERO,
+            stages: Vec::new(),
+            model: String::new(),
+            device: String::new(),
+        }
+    }
 }

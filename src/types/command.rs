@@ -58,4 +58,17 @@ pub struct Command {
     pub follow: bool,
     /// Empty: a dialogue of its own.
     pub dialogue_id: String,
+    /// What was said before in its dialogue, oldest first; the node fills it in.
+    pub earlier: Vec<Turn>,
+}
+
+/// One command of a dialogue and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// As it was asked for.
+    pub mode: Mode,
+    /// As it was said.
+    pub text: String,
+    /// Words of the answer, without marks.
+    pub answer: String,
 }

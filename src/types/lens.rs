@@ -11,6 +11,8 @@ pub struct Calibration {
     pub size: (u32, u32),
     /// Raw intrinsics, 3x3 row-major.
     pub k: [f64; 9],
+    /// Rectification, 3x3 row-major; rays stay in the frame that the message names.
+    pub r: [f64; 9],
     /// Projection of the rectified image, 3x4 row-major.
     pub p: [f64; 12],
     /// Name of the distortion model.
@@ -113,6 +115,11 @@ impl Lens {
         Self { fx, fy, cx, cy, distortion: Distortion::None }
     }
 
+    /// Mean focal length (px).
+    pub fn focal(&self) -> f64 {
+        0.5 * (self.fx + self.fy)
+    }
+
     /// Where the ray of a pixel meets the plane at depth 1; none: no ray of this lens ends there.
     pub fn ray(&self, column: f64, row: f64) -> Option<[f64; 2]> {
         let seen = [(column - self.cx) / self.fx, (row - self.cy) / self.fy];
@@ -203,6 +210,7 @@ mod tests {
         Calibration {
             size: (640, 480),
             k: [600.0, 0.0, 319.5, 0.0, 610.0, 239.5, 0.0, 0.0, 1.0],
+            r: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
             p: [500.0, 0.0, 300.0, 0.0, 0.0, 500.0, 200.0, 0.0, 0.0, 0.0, 1.0, 0.0],
             model: model.into(),
             d: d.to_vec(),

@@ -7,10 +7,14 @@ pub mod lens;
 pub mod place;
 pub mod progress;
 pub mod rle;
+pub mod sight;
+pub mod transform;
 
 pub use answer::{Answer, GroundedObject, Mask, PixelBox, Source, Status};
-pub use command::{Command, Mode, VisualPrompt};
+pub use command::{Command, Mode, Turn, VisualPrompt};
 pub use frame::{DepthImage, Frame, Header, RgbImage, Stamp};
 pub use lens::{BadCalibration, Calibration, Lens};
 pub use place::{Grasp, Located, Place};
 pub use progress::{Flow, Step};
+pub use sight::{CameraInfo, Measured, Sight};
+pub use transform::{BadEdge, Edge};

@@ -29,9 +29,10 @@ pub struct Grasp {
 }
 
 /// Whether an object has a place, or why not: the first reason that applies (interfaces 1.7).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Place {
     /// 3D was not asked for.
+    #[default]
     Unasked,
     /// It has one.
     Known {

@@ -28,6 +28,7 @@ mod tests {
     use super::*;
     use crate::types::Mask;
     use crate::types::PixelBox;
+    use crate::types::Place;
     use crate::types::Source;
 
     fn object(score: f32, x0: u32, y0: u32, x1: u32, y1: u32) -> GroundedObject {
@@ -41,6 +42,7 @@ mod tests {
             score,
             bbox: roi,
             mask: Mask { roi, pixels },
+            place: Place::Unasked,
         }
     }
 

@@ -1,8 +1,10 @@
 //! What people look at: the annotated picture and the label image. Types in, pixels out.
 
 pub mod canvas;
+pub mod cloud;
 pub mod label_mask;
 pub mod labels;
+pub mod markers;
 pub mod overlay;
 pub mod palette;
 pub mod strip;

@@ -229,9 +229,10 @@ fn middle(r: Rect) -> [f32; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Header;
+    use crate::types::Command;
     use crate::types::Mask;
     use crate::types::Mode;
+    use crate::types::Place;
     use crate::types::Source;
     use crate::types::Status;
     use proptest::prelude::*;
@@ -246,27 +247,14 @@ mod tests {
             score: 0.5,
             bbox,
             mask: Mask { roi: bbox, pixels },
+            place: Place::Unasked,
         }
     }
 
     fn answer(text: &str, objects: Vec<GroundedObject>) -> Answer {
-        Answer {
-            image_header: Header::default(),
-            camera: "default".into(),
-            command_id: "1".into(),
-            command: "What is there?".into(),
-            mode: Mode::Chat,
-            status: Status::Final,
-            message: String::new(),
-            text: text.into(),
-            objects,
-            image_size: (0, 0),
-            age_at_start: Default::default(),
-            age_at_publish: Default::default(),
-            stages: Vec::new(),
-            model: "tiny".into(),
-            device: "cpu".into(),
-        }
+        let command = Command { text: "What is there?".into(), mode: Mode::Chat, ..Command::default() };
+        let answer = Answer::new(&command, None, Status::Final, String::new());
+        Answer { text: text.into(), objects, device: "cpu".into(), model: "tiny".into(), ..answer }
     }
 
     fn grey(width: u32, height: u32) -> RgbImage {

@@ -5,12 +5,14 @@ use crate::types::Answer;
 use crate::types::GroundedObject;
 use crate::types::Header;
 use crate::types::PixelBox;
+use crate::types::Place;
 use crate::types::Source;
 use crate::types::Stamp;
 use crate::types::Status;
 use crate::types::command::Mode;
 use crate::wire::cv_bridge;
 use crate::wire::msgs;
+use crate::wire::space;
 
 impl From<msgs::Time> for Stamp {
     fn from(time: msgs::Time) -> Self {
@@ -53,13 +55,12 @@ impl From<PixelBox> for msgs::RegionOfInterest {
     }
 }
 
-/// The message of an answer; masks are borrowed from it. Poses say "not asked for".
+/// The message of an answer; masks are borrowed from it.
 pub fn msg_from_answer(answer: &Answer) -> msgs::GroundingAnswer<'_> {
-    let header = msgs::Header::from(&answer.image_header);
+    let image_header = msgs::Header::from(&answer.image_header);
     msgs::GroundingAnswer {
-        objects: answer.objects.iter().map(|object| msg_from_object(object, &header)).collect(),
-        image_header: header.clone(),
-        header,
+        objects: answer.objects.iter().map(|object| msg_from_object(object, &image_header)).collect(),
+        header: msgs::Header { stamp: image_header.stamp, frame_id: answer.frame_id.clone() },
         camera: answer.camera.clone(),
         command_id: answer.command_id.clone(),
         command: answer.command.clone(),
@@ -69,8 +70,13 @@ pub fn msg_from_answer(answer: &Answer) -> msgs::GroundingAnswer<'_> {
         text: answer.text.clone(),
         image_width: answer.image_size.0,
         image_height: answer.image_size.1,
-        camera_info: msgs::CameraInfo::default(),
-        camera_transform: msgs::TransformStamped::default(),
+        camera_info: answer.camera_info.as_ref().map(space::msg_from_camera_info).unwrap_or_default(),
+        camera_transform: answer.camera_transform.map_or_else(Default::default, |transform| msgs::TransformStamped {
+            header: msgs::Header { stamp: image_header.stamp, frame_id: answer.frame_id.clone() },
+            child_frame_id: image_header.frame_id.clone(),
+            transform: space::msg_from_transform(&transform),
+        }),
+        image_header,
         age_at_start: answer.age_at_start.into(),
         age_at_publish: answer.age_at_publish.into(),
         stage_names: answer.stages.iter().map(|(name, _)| name.to_string()).collect(),
@@ -80,8 +86,12 @@ pub fn msg_from_answer(answer: &Answer) -> msgs::GroundingAnswer<'_> {
     }
 }
 
-/// One object of an answer; `header` is the image's.
+/// One object of an answer; `header` is the image's. Without a place, pose and size stay as a default message has them.
 fn msg_from_object<'a>(object: &'a GroundedObject, header: &msgs::Header) -> msgs::GroundedObject<'a> {
+    let (pose, size, grasps) = match &object.place {
+        Place::Known { located, grasps } => space::msg_from_located(located, grasps),
+        _ => Default::default(),
+    };
     msgs::GroundedObject {
         phrase: object.phrase.clone(),
         phrase_index: object.phrase_index,
@@ -97,10 +107,10 @@ fn msg_from_object<'a>(object: &'a GroundedObject, header: &msgs::Header) -> msg
         r#box: object.bbox.into(),
         mask_roi: object.mask.roi.into(),
         mask: cv_bridge::image_from_mask(header.clone(), &object.mask),
-        pose_status: msgs::pose_status::UNKNOWN,
-        pose: msgs::PoseWithCovariance::default(),
-        size: msgs::Vector3::default(),
-        grasps: Vec::new(),
+        pose_status: space::msg_from_place(&object.place),
+        pose,
+        size,
+        grasps,
     }
 }
 
@@ -131,18 +141,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::types::Command;
     use crate::types::Mask;
 
     fn answer() -> Answer {
         let roi = PixelBox { x0: 3, y0: 4, x1: 5, y1: 7 };
+        let command = Command { id: "7".into(), text: "the mug".into(), mode: Mode::Refer, ..Command::default() };
         Answer {
             image_header: Header { stamp: Stamp { sec: 12, nanosec: 34 }, frame_id: "optical".into() },
+            frame_id: "base".into(),
             camera: "front".into(),
-            command_id: "7".into(),
-            command: "the mug".into(),
-            mode: Mode::Refer,
-            status: Status::Final,
-            message: "why".into(),
             text: "the mug".into(),
             objects: vec![GroundedObject {
                 phrase: "the mug".into(),
@@ -152,6 +160,7 @@ mod tests {
                 score: 0.25,
                 bbox: PixelBox { x0: 2, y0: 4, x1: 9, y1: 8 },
                 mask: Mask { roi, pixels: vec![0, 255, 255, 255, 0, 255] },
+                place: Place::SparseDepth,
             }],
             image_size: (640, 480),
             age_at_start: Duration::from_millis(1500),
@@ -159,6 +168,7 @@ mod tests {
             stages: vec![("embed", 1.5), ("head", 2.5)],
             model: "tiny 1234".into(),
             device: "cpu".into(),
+            ..Answer::new(&command, None, Status::Final, "why".into())
         }
     }
 
@@ -166,9 +176,9 @@ mod tests {
     fn every_field_of_an_answer_arrives() {
         let answer = answer();
         let msg = msg_from_answer(&answer);
-        assert_eq!(msg.header, msg.image_header);
+        assert_eq!(msg.header.stamp, msg.image_header.stamp);
         assert_eq!((msg.header.stamp.sec, msg.header.stamp.nanosec), (12, 34));
-        assert_eq!(msg.header.frame_id, "optical");
+        assert_eq!((msg.header.frame_id.as_str(), msg.image_header.frame_id.as_str()), ("base", "optical"));
         assert_eq!((msg.camera.as_str(), msg.command_id.as_str()), ("front", "7"));
         assert_eq!((msg.command.as_str(), msg.mode, msg.status), ("the mug", msgs::mode::REFER, msgs::status::FINAL));
         assert_eq!((msg.message.as_str(), msg.text.as_str()), ("why", "the mug"));
@@ -197,7 +207,7 @@ mod tests {
         assert_eq!((object.mask.width, object.mask.height, object.mask.step), (2, 3, 2));
         assert_eq!((object.mask.encoding.as_str(), &*object.mask.data), ("mono8", &[0, 255, 255, 255, 0, 255][..]));
         assert_eq!(object.mask.header.frame_id, "optical");
-        assert_eq!(object.pose_status, msgs::pose_status::UNKNOWN);
+        assert_eq!(object.pose_status, msgs::pose_status::SPARSE_DEPTH);
     }
 
     #[test]

@@ -45,13 +45,15 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         &["mcap", "rusqlite", "zstd", "serde", "serde_yaml_ng"],
     ),
     ("transport/mod.rs", &[], &[]),
-    ("wire", &["types", "ports"], &["serde", "cdr_encoding", "image"]),
-    ("pipeline", &["types", "ports", "perceive", "grounder", "params"], &["tokio", "futures", THREADS]),
+    ("wire", &["types", "ports"], &["serde", "serde_json", "cdr_encoding", "image", "nalgebra"]),
+    ("pipeline", &["types", "ports", "perceive", "grounder", "geometry", "params"], &["tokio", "futures", THREADS]),
     ("perceive.rs", &["types", "grounder", "params"], &[]),
     ("grounder", &["types", "model"], &["tch", "serde", "serde_json"]),
     ("model", &[], &["tch", "serde", "serde_json", "safetensors", "memmap2", "sha2"]),
     ("geometry", &["types"], &["nalgebra"]),
-    ("view", &["types"], &["ab_glyph", "dejavu", "image"]),
+    // Markers and clouds are messages themselves: RViz reads nothing else.
+    ("view", &["types", "wire"], &["ab_glyph", "dejavu", "image", "nalgebra"]),
+    ("web", &["types", "ports", "wire"], &["tiny_http", "futures", "serde", "serde_json", THREADS]),
     ("sim", &["types"], &["nalgebra", "rand", "rand_chacha", "serde", "serde_json", "image"]),
     (
         "train",

@@ -15,5 +15,6 @@ mod model;
 mod perceive;
 mod replay;
 mod simulate;
+mod space;
 mod train;
 mod wire;

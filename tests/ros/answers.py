@@ -39,10 +39,24 @@ for fields, reason in [
     (dict(text='the mug', mode=9), '9'),
     (dict(text='the mug', camera='rear'), 'known: default'),
     (dict(text='the mug', follow=True, continuous=True), 'follow'),
-    (dict(text='the mug', dialogue_id='d'), 'dialogue'),
 ]:
     answer = p.ask(**fields)
     assert answer.status == FAILED and reason in answer.message, (reason, answer.status, answer.message)
+
+# A dialogue goes on until the context is full; then its oldest turns are left out, and it says so.
+def turn():
+    answer = p.ask('what is on the table?', mode=GroundingCommand.MODE_CHAT, dialogue_id='d')
+    assert answer.status == FINAL, answer.message
+    return 'turns were left out' in answer.message
+
+
+turns = 0
+while not turn():
+    turns += 1
+    assert turns < 200, 'the context is never full'
+assert turns > 1, 'the first turns fit'
+alone = p.ask('what is on the table?', mode=GroundingCommand.MODE_CHAT)
+assert 'left out' not in alone.message, 'a command without an id stands alone'
 
 # Text that is no UTF-8, as bytes that no client library would send.
 before = len(p.answers)

@@ -103,11 +103,11 @@ class Peer:
             rclpy.spin_once(self.node, timeout_sec=0.02)
 
     def ready(self):
-        """Waits until the model is loaded and frames arrive: asks until an answer is none of 'not loaded yet'."""
+        """Waits until the model is loaded and frames arrive: asks until the node is active."""
         def loaded():
             answer = self.ask('the mug')
-            return answer.message != 'the model is not loaded yet' and answer
-        answer = self.until(loaded, 'the model to be loaded')
+            return not answer.message.startswith('the node is') and answer
+        answer = self.until(loaded, 'the node to be active')
         assert answer.status in (FINAL, NO_REFERENT), answer.message
         return answer
 

@@ -38,6 +38,15 @@ stopped = time.monotonic()
 told('inputs', 'stale')
 assert time.monotonic() - stopped < 3.5
 
+# Publishers that the node cannot hear are named within two seconds, and forgotten when they are gone.
+other = p.node.create_publisher(String, '/image', 10)
+told('inputs', 'it publishes std_msgs/msg/String', 3.0)
+p.node.destroy_publisher(other)
+other = p.node.create_publisher(String, '/grounding/command', qos_profile_sensor_data)
+told('inputs', 'it publishes best effort', 3.0)
+p.node.destroy_publisher(other)
+p.until(lambda: 'not heard' not in part('inputs').message, 'the publishers to be forgotten')
+
 # Images that cannot be read are named within two seconds.
 bad = image(picture())
 bad.encoding = 'rgb9'

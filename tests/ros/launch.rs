@@ -36,11 +36,18 @@ impl Graph {
         command
     }
 
-    /// The command line that a launch file makes.
-    fn command_line(&self, file: &str, args: &[&str]) -> Vec<String> {
+    /// The command lines that a launch file makes.
+    fn command_lines(&self, file: &str, args: &[&str]) -> Vec<Vec<String>> {
         let output = self.launch(&[&["--print", file], args].concat()).output().unwrap();
         assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The only one.
+    fn command_line(&self, file: &str, args: &[&str]) -> Vec<String> {
+        let mut lines = self.command_lines(file, args);
+        assert_eq!(lines.len(), 1, "{file} starts one node");
+        lines.remove(0)
     }
 
     /// Launches `file` and lets `launched.py` look at the node.
@@ -82,4 +89,22 @@ fn both_launch_files_make_the_same_command_line() {
     }
     let defaults = graph.command_line("launch/grounding.launch.xml", &[]);
     assert!(defaults.iter().any(|word| word.ends_with("share/llava_grounding/config/params.yaml")), "{defaults:?}");
+}
+
+#[test]
+fn a_managed_node_waits_for_its_manager() {
+    let graph = Graph::new();
+    let plain = graph.command_line("launch/grounding.launch.py", &[]);
+    let managed = graph.command_line("launch/grounding.launch.py", &["managed:=true"]);
+    let parameter = managed.windows(2).find(|pair| pair[0] == "-p").unwrap();
+    assert_eq!(parameter[1], "autostart:=false");
+    assert_eq!(managed.iter().filter(|word| !parameter.contains(word)).count(), plain.len());
+}
+
+#[test]
+fn a_bag_is_launched_with_the_node() {
+    let lines = Graph::new().command_lines("launch/replay.launch.py", &["bag:=/some/bag", "rate:=0.5"]);
+    let [node, player] = &lines[..] else { panic!("{lines:?}") };
+    assert!(node.iter().any(|word| word.ends_with("config/replay.yaml")), "{node:?}");
+    assert_eq!(player[1..8], ["play", "/some/bag", "--rate", "0.5", "--clock", "100", "--wait"]);
 }

@@ -2,7 +2,7 @@
 
 By the genuine launch_ros where it can be imported. The wheels have none; there the shim in launch_shim/ reads the file
 and this process becomes the node with the same command line. That proves the files, not launch itself.
-`--print`: the command line as JSON instead, by the shim.
+`--print`: the command lines as JSON instead, by the shim.
 """
 import importlib.util
 import json
@@ -42,11 +42,12 @@ def argv(path, given):
     values = {}
     for argument in declared:
         default = argument.default_value
+        assert argument.name in given or default is not None, f'{argument.name} must be given'
         values[argument.name] = given[argument.name] if argument.name in given else perform(default, values)
         assert argument.description, f'{argument.name} says nothing about itself'
     nodes = [entity for entity in description.entities if entity not in declared]
-    assert len(nodes) == 1, f'{path} starts {len(nodes)} nodes instead of one'
-    return nodes[0].argv(values)
+    nodes = [node for node in nodes if node.condition is None or node.condition.holds(values)]
+    return [node.argv(values) for node in nodes]
 
 
 def main():
@@ -58,8 +59,9 @@ def main():
     elif importlib.util.find_spec('launch_ros'):
         sys.exit(by_launch(path, given))
     else:
-        command = argv(path, given)
-        os.execv(command[0], command)
+        commands = argv(path, given)
+        assert len(commands) == 1, f'{path} starts {len(commands)} nodes: the shim can start one'
+        os.execv(commands[0][0], commands[0])
 
 
 if __name__ == '__main__':

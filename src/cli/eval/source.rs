@@ -20,12 +20,15 @@ use crate::ports::Input;
 use crate::sim::asked::Asked;
 use crate::sim::camera::Intrinsics;
 use crate::transport::bag::Bag;
+use crate::types::Calibration;
 use crate::types::DepthImage;
 use crate::types::Frame;
 use crate::types::Header;
 use crate::types::Lens;
+use crate::types::Measured;
 use crate::types::Stamp;
 use crate::wire;
+use crate::wire::Role;
 
 /// A frame, with its depth where it is known.
 pub struct Picture {
@@ -103,23 +106,94 @@ impl Source {
         give: &mut dyn FnMut(&Picture, &[Asked]) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let bag = Bag::open(path)?;
-        let mut topics = Topics::choose(&bag.summary()?, &[], &Params::from(&Values::default()))
-            .with_context(|| path.display().to_string())?;
+        let params = Params::from(&Values::default());
+        let mut topics = Topics::choose(&bag.summary()?, &[], &params).with_context(|| path.display().to_string())?;
         topics.leave_out_commands();
         let mut missing: BTreeMap<Stamp, &Vec<Asked>> = self.asked.iter().map(|(at, lines)| (*at, lines)).collect();
+        let mut pairs = Pairs::new(&topics);
         for record in bag.records(Some(&topics.names())) {
             let record = record?;
             let Some(heard) = topics.of(&record.topic) else { continue };
-            let Input::Color(frame) = wire::decode(heard.role, &heard.camera, &record.bytes) else { continue };
-            if let Some(questions) = missing.remove(&frame.header.stamp) {
-                give(&Picture { frame, depth: None }, questions)?;
+            match wire::decode(heard.role, &heard.camera, &record.bytes, params.depth_unit) {
+                Input::Color(frame) => {
+                    if let Some(questions) = missing.remove(&frame.header.stamp) {
+                        pairs.waiting.push((frame, questions));
+                    }
+                }
+                Input::Depth(depth) => pairs.depths.keep(depth),
+                Input::CameraInfo(info) => pairs.infos.keep(info),
+                _ => continue,
             }
+            for (picture, questions) in pairs.complete() {
+                give(&picture, questions)?;
+            }
+        }
+        for (picture, questions) in pairs.rest() {
+            give(&picture, questions)?;
         }
         if let Some(stamp) = missing.keys().next() {
             let (all, none) = (self.asked.len(), missing.len());
             anyhow::bail!("{}: no picture with the stamp {stamp}; {none} of {all} stamps are missing", path.display());
         }
         Ok(())
+    }
+}
+
+/// Pictures of a bag that wait for depth and lens of their stamp.
+struct Pairs<'a> {
+    waiting: Vec<(Frame, &'a Vec<Asked>)>,
+    depths: Lately<DepthImage>,
+    infos: Lately<Calibration>,
+    /// The bag has both.
+    with_depth: bool,
+}
+
+/// The last readings by their stamps.
+struct Lately<T>(BTreeMap<Stamp, Measured<T>>);
+
+impl<T> Lately<T> {
+    /// More than any recorder is out of order.
+    const KEPT: usize = 100;
+
+    fn keep(&mut self, reading: Measured<T>) {
+        self.0.insert(reading.header.stamp, reading);
+        if self.0.len() > Self::KEPT {
+            self.0.pop_first();
+        }
+    }
+}
+
+impl<'a> Pairs<'a> {
+    fn new(topics: &Topics) -> Self {
+        let with_depth = (topics.has(Role::Depth) || topics.has(Role::CompressedDepth)) && topics.has(Role::CameraInfo);
+        Self { waiting: vec![], depths: Lately(BTreeMap::new()), infos: Lately(BTreeMap::new()), with_depth }
+    }
+
+    /// Takes out the pictures that wait for nothing any longer.
+    fn complete(&mut self) -> Vec<(Picture, &'a Vec<Asked>)> {
+        let (ready, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|(frame, _)| {
+                let stamp = frame.header.stamp;
+                !self.with_depth || (self.depths.0.contains_key(&stamp) && self.infos.0.contains_key(&stamp))
+            });
+        self.waiting = waiting;
+        ready.into_iter().map(|(frame, questions)| (self.picture(frame), questions)).collect()
+    }
+
+    /// Nothing more comes.
+    fn rest(mut self) -> Vec<(Picture, &'a Vec<Asked>)> {
+        let rest = std::mem::take(&mut self.waiting);
+        rest.into_iter().map(|(frame, questions)| (self.picture(frame), questions)).collect()
+    }
+
+    fn picture(&self, frame: Frame) -> Picture {
+        let stamp = frame.header.stamp;
+        let (width, height) = (frame.image.width, frame.image.height);
+        let depth = self.depths.0.get(&stamp).zip(self.infos.0.get(&stamp)).and_then(|(depth, info)| {
+            let lens = Lens::new(&info.value, width, height, false).ok()?;
+            Some(Depth { image: DepthImage::clone(&depth.value), lens })
+        });
+        Picture { frame, depth }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::sim::talk::Topic;
 use crate::types::Answer;
 use crate::types::GroundedObject;
 use crate::types::PixelBox;
+use crate::types::Place;
 use crate::types::RgbImage;
 use crate::types::Source;
 use crate::types::Status;
@@ -72,6 +73,7 @@ fn truth(asked: &Asked, like: &Answer) -> Answer {
             score: 1.0,
             bbox: PixelBox { x0, y0, x1, y1 },
             mask: Rle::from_text(width, height, &r.mask.counts).ok()?.to_mask(),
+            place: Place::Unasked,
         })
     });
     let message = "truth".to_string();

@@ -22,6 +22,7 @@ use crate::perceive::perceive;
 use crate::pipeline::replay::Replay;
 use crate::pipeline::replay::Timed;
 use crate::ports::Ask;
+use crate::ports::Client;
 use crate::ports::Event;
 use crate::ports::Input;
 use crate::ports::ModelInfo;
@@ -118,6 +119,8 @@ struct Recording {
     bag: Bag,
     summary: Summary,
     topics: Topics,
+    /// A step of 16-bit depth (m).
+    depth_unit: f32,
 }
 
 impl Recording {
@@ -139,7 +142,7 @@ impl Recording {
                 args.bag.display()
             );
         }
-        Ok(Self { bag, summary, topics })
+        Ok(Self { bag, summary, topics, depth_unit: params.depth_unit })
     }
 
     /// Feeds the messages to `node` in the order of time and writes down what it says.
@@ -166,10 +169,13 @@ impl Recording {
             bar.inc(1);
             let time = Stamp::from_nanos(record.log_time);
             let Some(heard) = self.topics.of(&record.topic) else { continue };
-            let input = wire::decode(heard.role, &heard.camera, &record.bytes);
+            let input = wire::decode(heard.role, &heard.camera, &record.bytes, self.depth_unit);
             match &input {
                 Input::Unreadable(bad) => out.report.unreadable(&record.topic, time, bad.why.clone()),
                 Input::Refused(bad) => out.report.unreadable(&record.topic, time, bad.why.clone()),
+                Input::Transforms { refused, .. } => {
+                    refused.iter().for_each(|why| out.report.unreadable(&record.topic, time, why.clone()));
+                }
                 _ => {}
             }
             let is_picture = matches!(input, Input::Color(_));
@@ -189,7 +195,10 @@ impl Recording {
 /// What `--command` asks.
 fn typed_command(args: &Args) -> Input {
     let text = args.command.clone().unwrap_or_default();
-    Input::Ask(Ask { command: Command { text, continuous: args.continuous, ..Command::default() }, reply: None })
+    Input::Ask(Ask {
+        command: Command { text, continuous: args.continuous, ..Command::default() },
+        client: Client::default(),
+    })
 }
 
 /// Shown on a terminal only.
@@ -213,14 +222,14 @@ impl Output<'_> {
                 Event::Text(text) => {
                     self.recorder.write("/grounding/text", time.nanos(), &msgs::StringMsg { data: text })
                 }
-                Event::Answer { answer, frame } => {
+                Event::Answer { answer, frame, .. } => {
                     let mut answer = Answer::clone(&answer);
                     if self.args.zero_times {
                         zero_times(&mut answer);
                     }
                     self.write_answer(time, &answer, frame.as_ref()).inspect(|()| self.report.answer(time, answer))
                 }
-                Event::Health(_) => Ok(()),
+                Event::Health(_) | Event::Transition(_) => Ok(()),
             };
             written.with_context(|| format!("at {time}"))?;
         }

@@ -1,5 +1,7 @@
 //! Which topics of a bag the node would hear: its pictures, its commands.
 
+mod space;
+
 use crate::params::ImageTransport;
 use crate::params::Params;
 use crate::transport::bag::Summary;
@@ -16,7 +18,7 @@ pub(in crate::cli) struct Heard {
     pub topic: String,
     /// What it means.
     pub role: Role,
-    /// Whose picture it is; empty for commands.
+    /// Whose picture it is; empty: nobody's.
     pub camera: String,
 }
 
@@ -26,6 +28,7 @@ pub(in crate::cli) struct Topics(Vec<Heard>);
 
 impl Topics {
     /// The pictures of each camera, as `named` by the user or the only ones that can be meant, and all commands.
+    /// Depth, lens and transforms come with them where the parameters ask for poses and the bag has them.
     pub(in crate::cli) fn choose(summary: &Summary, named: &[String], params: &Params) -> anyhow::Result<Self> {
         let mut heard = match named {
             [] => {
@@ -33,6 +36,9 @@ impl Topics {
             }
             named => named.iter().map(|name| by_name(summary, name, params)).collect::<anyhow::Result<Vec<_>>>()?,
         };
+        if params.use_depth {
+            heard.extend(space::topics(summary, &heard, params));
+        }
         for topic in &summary.topics {
             let role = match topic.type_name.as_str() {
                 ty if ty == Role::Words.type_name() && topic.name.ends_with("/command") => Role::Words,
@@ -46,12 +52,17 @@ impl Topics {
 
     /// Forgets the commands of the bag.
     pub(in crate::cli) fn leave_out_commands(&mut self) {
-        self.0.retain(|heard| !heard.camera.is_empty());
+        self.0.retain(|heard| !matches!(heard.role, Role::Words | Role::Prompt));
     }
 
     /// True if somebody asks for something.
     pub(in crate::cli) fn has_commands(&self) -> bool {
-        self.0.iter().any(|heard| heard.camera.is_empty())
+        self.0.iter().any(|heard| matches!(heard.role, Role::Words | Role::Prompt))
+    }
+
+    /// True if something of this role is heard.
+    pub(in crate::cli) fn has(&self, role: Role) -> bool {
+        self.0.iter().any(|heard| heard.role == role)
     }
 
     /// Names of all topics.

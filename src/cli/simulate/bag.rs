@@ -21,6 +21,7 @@ use crate::types::Header;
 use crate::types::Stamp;
 use crate::wire::commands::msg_from_command;
 use crate::wire::msgs;
+use crate::wire::space::msg_from_transform;
 
 const COLOR: &str = "/camera/color/image_raw";
 const DEPTH: &str = "/camera/aligned_depth_to_color/image_raw";
@@ -154,13 +155,9 @@ fn camera_info(k: &Intrinsics, stamp: Stamp) -> msgs::CameraInfo {
 }
 
 fn transform(parent: &str, child: &str, stamp: Stamp, parent_from_child: &Isometry3<f64>) -> msgs::TransformStamped {
-    let (t, q) = (parent_from_child.translation.vector, parent_from_child.rotation.coords);
     msgs::TransformStamped {
         header: (&header(parent, stamp)).into(),
         child_frame_id: child.to_string(),
-        transform: msgs::Transform {
-            translation: msgs::Vector3 { x: t.x, y: t.y, z: t.z },
-            rotation: msgs::Quaternion { x: q.x, y: q.y, z: q.z, w: q.w },
-        },
+        transform: msg_from_transform(parent_from_child),
     }
 }

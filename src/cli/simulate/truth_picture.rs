@@ -6,9 +6,10 @@ use crate::sim::asked::Asked;
 use crate::sim::truth::Shot;
 use crate::sim::truth::mask;
 use crate::types::Answer;
+use crate::types::Command;
 use crate::types::GroundedObject;
-use crate::types::Header;
 use crate::types::Mode;
+use crate::types::Place;
 use crate::types::RgbImage;
 use crate::types::Source;
 use crate::types::Status;
@@ -22,22 +23,14 @@ pub fn draw(shot: &Shot, asked: &[Asked]) -> Option<RgbImage> {
 }
 
 fn answer(shot: &Shot, asked: &Asked) -> Answer {
+    let command = Command { text: asked.command.clone(), mode: Mode::Describe, ..Command::default() };
     Answer {
-        image_header: Header::default(),
         camera: asked.camera.clone(),
-        command_id: String::new(),
-        command: asked.command.clone(),
-        mode: Mode::Describe,
-        status: Status::Final,
-        message: String::new(),
         text: asked.answer.clone(),
         objects: objects(shot, asked),
         image_size: (shot.image.width, shot.image.height),
-        age_at_start: Duration::ZERO,
-        age_at_publish: Duration::ZERO,
-        stages: vec![],
         model: "truth".into(),
-        device: String::new(),
+        ..Answer::new(&command, None, Status::Final, String::new())
     }
 }
 
@@ -55,6 +48,7 @@ fn objects(shot: &Shot, asked: &Asked) -> Vec<GroundedObject> {
                 score: 1.0,
                 bbox: mask.roi,
                 mask,
+                place: Place::Unasked,
             }
         };
         phrase.objects.iter().map(object).collect::<Vec<_>>()

@@ -126,6 +126,10 @@ pub struct Config {
     /// official code always points at something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_confidence: Option<f32>,
+    /// Without a `matching_threshold`: a `<seg>` points at its best query and at all that fit better than this, `[0, 1]`,
+    /// sigmoid of the logit; null: at the best one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub several_above: Option<f32>,
 }
 
 fn yes() -> bool {

@@ -1,11 +1,14 @@
 //! The state machine alone: the test is the clock, the cameras and the worker.
 
+mod clients;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::pipeline::history::tests::frame;
+use crate::pipeline::worker::Job;
 use crate::ports::Event;
 use crate::types::Flow;
 
@@ -23,10 +26,11 @@ struct Bench {
 
 impl Bench {
     fn new(queue_size: usize) -> Self {
-        let cameras = ["front".to_string(), "wrist".to_string()];
-        let mut asks = Asks::new(queue_size, &cameras, false);
-        asks.model = ModelState::Ready(ModelInfo::default());
-        let history = History::new(&cameras, 3);
+        let cameras = vec!["front".to_string(), "wrist".to_string()];
+        let params = Params { queue_size, cameras, frame_history: 3, ..Params::default() };
+        let mut asks = Asks::new(&params);
+        (asks.model, asks.state) = (ModelState::Ready(ModelInfo::default()), NodeState::Active);
+        let history = History::new(&params);
         Self { asks, history, tunables: Arc::default(), began: Instant::now(), millis: 1000, job: None }
     }
 
@@ -36,9 +40,25 @@ impl Bench {
     }
 
     fn ask(&mut self, command: Command) {
+        self.ask_as(command, Client::default());
+    }
+
+    fn ask_as(&mut self, command: Command, client: Client) {
         let tunables = Arc::clone(&self.tunables);
-        self.asks.ask(Ask { command, reply: None }, self.now(), &tunables);
+        self.asks.ask(Ask { command, client }, self.now(), &tunables);
         self.asks.look(&self.history);
+    }
+
+    /// A goal named `id`; whether it was taken up.
+    fn goal(&mut self, id: &str, ticket: Ticket) -> bool {
+        let told = Arc::new(std::sync::Mutex::new(None));
+        let tell = Arc::clone(&told);
+        let admission =
+            Reply::new(move |verdict: crate::ports::Admission| *tell.lock().unwrap() = Some(verdict.is_ok()));
+        let client = Client { ticket, admission: Some(admission), ..Client::default() };
+        self.ask_as(Command { id: id.into(), text: "the mug".into(), ..Command::default() }, client);
+        let told = told.lock().unwrap().take();
+        told.expect("a goal is told at once")
     }
 
     fn say(&mut self, id: &str) {
@@ -68,13 +88,15 @@ impl Bench {
     /// The worker ends its job.
     fn finish(&mut self, status: Status) {
         if let Some(job) = self.job.take() {
-            self.asks.done(closing(&job.command, None, status, String::new(), None));
+            let now = self.now().steady;
+            self.asks.done(closing(&job.command, None, status, String::new(), None), now);
         }
     }
 
     fn answers(&mut self) -> Vec<Arc<Answer>> {
-        let now = self.now().stamp;
-        let events = std::iter::from_fn(|| self.asks.outbox.pop(now));
+        let now = self.now();
+        let parcels = std::iter::from_fn(|| self.asks.outbox.pop(now, &self.history.around));
+        let events = parcels.map(|parcel| parcel.open(now.stamp, None));
         events.filter_map(|event| if let Event::Answer { answer, .. } = event { Some(answer) } else { None }).collect()
     }
 
@@ -216,9 +238,9 @@ fn a_camera_without_frames_does_not_hold_up_the_other() {
 #[test]
 fn before_the_model_is_ready_commands_fail_at_once() {
     let mut node = Bench::new(4);
-    node.asks.model = ModelState::Loading;
+    (node.asks.model, node.asks.state) = (ModelState::Loading, NodeState::Configuring);
     node.say("a");
-    assert_eq!(node.only_answer().message, "the model is not loaded yet");
+    assert_eq!(node.only_answer().message, "the node is configuring: the model is not loaded yet");
 }
 
 #[test]
@@ -235,7 +257,8 @@ fn the_timeout_counts_the_queue_and_ends_generation_with_what_was_said_so_far() 
     assert_eq!(node.only_answer().command_id, "b");
     let mut answer = closing(&node.job.take().unwrap().command, None, Status::Final, String::new(), None);
     answer.text = "a mug and".into();
-    node.asks.done(answer);
+    let now = node.now().steady;
+    node.asks.done(answer, now);
     let answer = node.only_answer();
     assert_eq!((answer.status, answer.text.as_str()), (Status::Failed, "a mug and"));
     assert_eq!(answer.message, "no complete answer within 10s (timeout)");
@@ -248,12 +271,12 @@ fn cancel_ends_all_and_says_how_many() {
     node.say("a");
     node.say("b");
     node.give();
-    assert_eq!(node.asks.cancel("canceled by request"), 2);
+    assert_eq!(node.asks.cancel_all("canceled by request"), 2);
     assert_eq!(node.job.as_ref().unwrap().control.flow(), Flow::Abort);
     assert_eq!(node.only_answer().status, Status::Canceled);
     node.finish(Status::Final);
     assert_eq!(node.only_answer().status, Status::Canceled);
-    assert_eq!(node.asks.cancel("canceled by request"), 0);
+    assert_eq!(node.asks.cancel_all("canceled by request"), 0);
 }
 
 #[test]
@@ -296,7 +319,9 @@ fn the_text_begins_with_an_empty_one() {
     node.asks.text("a".into());
     node.asks.text("a mug".into());
     node.asks.text("a mug".into());
-    let events: Vec<_> = std::iter::from_fn(|| node.asks.outbox.pop(Stamp::default())).collect();
+    let now = node.now();
+    let parcels = std::iter::from_fn(|| node.asks.outbox.pop(now, &node.history.around));
+    let events: Vec<_> = parcels.map(|parcel| parcel.open(now.stamp, None)).collect();
     let texts: Vec<_> = events.iter().map(|e| if let Event::Text(t) = e { t.as_str() } else { "?" }).collect();
     assert_eq!(texts, ["", "a mug"]);
 }
@@ -304,7 +329,7 @@ fn the_text_begins_with_an_empty_one() {
 #[test]
 fn made_ids_differ() {
     let mut node = Bench::new(4);
-    node.asks.model = ModelState::Loading;
+    node.asks.state = NodeState::Inactive;
     node.say("");
     node.say("");
     let answers = node.answers();
@@ -359,7 +384,7 @@ fn play(node: &mut Bench, acts: Vec<Act>) -> (usize, Vec<Arc<Answer>>) {
             Act::Give => drop(node.give().is_some()),
             Act::Finish(status) => node.finish(status),
             Act::Wait(millis) => node.wait(millis),
-            Act::Cancel => drop(node.asks.cancel("canceled by request")),
+            Act::Cancel => drop(node.asks.cancel_all("canceled by request")),
             Act::Take => answers.extend(node.answers()),
         }
     }

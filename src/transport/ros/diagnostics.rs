@@ -1,7 +1,9 @@
 //! [`Health`] as /diagnostics: what an operator must know is in the message, the numbers are beside it.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
+use super::mismatch;
 use super::names::Names;
 use super::topics::Direction;
 use super::topics::TOPICS;
@@ -28,8 +30,12 @@ pub struct Diagnostics {
     /// Full topic name per camera.
     topics: Vec<(String, String)>,
     queue_size: usize,
+    /// Longest time between a picture and its depth; none: no depth is wanted.
+    slop: Option<Duration>,
     /// Parameters that nobody knows.
     unknown: Vec<String>,
+    /// Publishers that cannot be heard.
+    not_heard: mismatch::Findings,
 }
 
 /// Level and words, the worst first.
@@ -55,7 +61,7 @@ impl Findings {
 
 impl Diagnostics {
     /// For the node of `names`.
-    pub fn new(params: &Params, names: &Names, unknown: &[String]) -> Self {
+    pub fn new(params: &Params, names: &Names, unknown: &[String], not_heard: mismatch::Findings) -> Self {
         let images = TOPICS.iter().filter(|topic| {
             topic.wanted(params) && matches!(topic.direction, Direction::In(Role::Image | Role::CompressedImage))
         });
@@ -64,7 +70,9 @@ impl Diagnostics {
             node: names.full_node_name(),
             topics: topics.map(|(camera, name)| (camera, names.resolve(&name))).collect(),
             queue_size: params.queue_size,
+            slop: params.use_depth.then_some(params.sync_slop),
             unknown: unknown.to_vec(),
+            not_heard,
         }
     }
 
@@ -90,15 +98,26 @@ impl Diagnostics {
         let (mut findings, mut values) = (Findings::default(), Vec::new());
         for (camera, (_, topic)) in health.cameras.iter().zip(&self.topics) {
             camera_findings(camera, topic, health, &mut findings);
+            if let Some(slop) = self.slop {
+                space_findings(camera, slop, &mut findings);
+            }
             let mut value = |key: &str, value: String| values.push((format!("{}: {key}", camera.camera), value));
             value("topic", topic.clone());
             value("received", camera.received.to_string());
             value("rate [Hz]", camera.received_lately.to_string());
             value("unused", camera.evicted.to_string());
             value("unreadable", camera.unreadable.to_string());
+            value("depth images", camera.streams.depth.to_string());
+            value("camera_infos", camera.streams.camera_infos.to_string());
+            if let Some(offset) = camera.streams.offset_nanos {
+                value("picture minus nearest depth [s]", format!("{:.3}", offset as f64 * 1e-9));
+            }
             if let Some(nanos) = camera.age_nanos {
                 value("age of the newest [s]", format!("{:.3}", nanos as f64 * 1e-9));
             }
+        }
+        for publisher in self.not_heard.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            findings.error(publisher.clone());
         }
         (findings.or("receiving"), values)
     }
@@ -147,6 +166,25 @@ fn camera_findings(camera: &CameraHealth, topic: &str, health: &Health, findings
     unreadable(camera, topic, findings);
 }
 
+/// Why objects have no poses.
+fn space_findings(camera: &CameraHealth, slop: Duration, findings: &mut Findings) {
+    if camera.received == 0 {
+        return; // said already
+    }
+    let (name, streams) = (&camera.camera, &camera.streams);
+    for (what, count) in [("depth", streams.depth), ("camera_info", streams.camera_infos)] {
+        if count == 0 {
+            findings.warn(format!("no {what} of camera {name:?} yet: no poses (use_depth: false asks for none)"));
+        }
+    }
+    if let Some(offset) = streams.offset_nanos.filter(|offset| offset.unsigned_abs() > slop.as_nanos() as u64) {
+        let (offset, slop) = (offset as f64 * 1e-9, slop.as_secs_f64());
+        findings.warn(format!(
+            "depth of camera {name:?} does not pair: the nearest is {offset:.3} s from the picture, sync_slop is {slop} s"
+        ));
+    }
+}
+
 fn unreadable(camera: &CameraHealth, topic: &str, findings: &mut Findings) {
     if let Some((why, ago)) = &camera.last_unreadable
         && *ago < NEWS
@@ -158,12 +196,16 @@ fn unreadable(camera: &CameraHealth, topic: &str, findings: &mut Findings) {
 fn model(health: &Health) -> ((u8, String), Vec<(String, String)>) {
     let mut findings = Findings::default();
     let values = match &health.model {
+        ModelState::Unloaded => {
+            findings.warn(format!("not loaded: the node is {}", health.state.name()));
+            Vec::new()
+        }
         ModelState::Loading => {
             findings.warn("loading".to_string());
             Vec::new()
         }
-        ModelState::Dead(why) => {
-            findings.error(why.clone());
+        ModelState::Failed(why) => {
+            findings.error(format!("cannot be loaded: {why}"));
             Vec::new()
         }
         ModelState::Ready(info) => {
@@ -178,11 +220,15 @@ fn model(health: &Health) -> ((u8, String), Vec<(String, String)>) {
 mod tests {
     use super::*;
     use crate::ports::ModelInfo;
+    use crate::ports::Streams;
 
     fn status(health: &Health, part: usize) -> DiagnosticStatus {
         let names = Names::new("/", "grounding", []);
         let unknown = ["parameter \"time_out\" is unknown; did you mean \"timeout\"?".to_string()];
-        Diagnostics::new(&Params::default(), &names, &unknown).message(health, Stamp::default()).status[part].clone()
+        Diagnostics::new(&Params::default(), &names, &unknown, Default::default())
+            .message(health, Stamp::default())
+            .status[part]
+            .clone()
     }
 
     fn camera(camera: CameraHealth) -> DiagnosticStatus {
@@ -199,15 +245,27 @@ mod tests {
 
     #[test]
     fn stale_old_and_unreadable_images_are_warnings() {
-        let fresh = CameraHealth { since_newest: Some(Duration::ZERO), age_nanos: Some(0), ..CameraHealth::default() };
+        let streams = Streams { depth: 1, camera_infos: 1, offset_nanos: Some(0) };
+        let fresh = CameraHealth {
+            received: 1,
+            since_newest: Some(Duration::ZERO),
+            age_nanos: Some(0),
+            streams,
+            ..CameraHealth::default()
+        };
         assert_eq!(camera(fresh.clone()).level, 0);
         let stale = CameraHealth { since_newest: Some(Duration::from_secs(3)), ..fresh.clone() };
         assert_eq!(camera(stale).message, "/image is stale: nothing for 3.0 s");
         let old = CameraHealth { age_nanos: Some(7_000_000_000), ..fresh.clone() };
         assert!(camera(old).message.contains("7.0 s old by their stamps"));
         let last_unreadable = Some(("encoding \"x\"".to_string(), Duration::ZERO));
-        let bad = CameraHealth { unreadable: 2, last_unreadable, ..fresh };
+        let bad = CameraHealth { unreadable: 2, last_unreadable, ..fresh.clone() };
         assert_eq!(camera(bad).message, "2 unreadable on /image: encoding \"x\"");
+        let apart = Streams { offset_nanos: Some(-70_000_000), ..fresh.streams.clone() };
+        let apart = camera(CameraHealth { streams: apart, ..fresh.clone() }).message;
+        assert!(apart.contains("the nearest is -0.070 s from the picture, sync_slop is 0.02 s"), "{apart}");
+        let flat = camera(CameraHealth { streams: Streams::default(), ..fresh }).message;
+        assert!(flat.contains("no depth of camera") && flat.contains("no camera_info"), "{flat}");
     }
 
     #[test]

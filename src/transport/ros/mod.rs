@@ -4,11 +4,14 @@
 //! decodes it and hands it on; when the pipeline is not ready for more, it waits and DDS keeps the messages.
 
 mod diagnostics;
+mod lifecycle;
 mod log;
+mod mismatch;
 mod names;
 mod params;
 mod player;
 mod publish;
+mod requests;
 mod topics;
 
 use std::sync::Arc;
@@ -39,10 +42,12 @@ use crate::ports::Clock;
 use crate::ports::Event;
 use crate::ports::Input;
 use crate::ports::Reply;
+use crate::ports::Who;
 use crate::telemetry;
 use crate::types::Stamp;
 use crate::wire;
 use crate::wire::Role;
+use mismatch::Ear;
 use names::Names;
 pub use player::Player;
 use publish::Publishers;
@@ -148,7 +153,8 @@ pub fn open(said: &[(&str, &str)]) -> Result<Node, RosError> {
     let params = Params::from(&values);
     let live = Live::new(Tunables::from(&values));
     let clock = clock(&mut node, params.use_sim_time)?;
-    let sources = subscribe(&mut node, &names, &params, &values)?;
+    let (sources, ears) = subscribe(&mut node, &names, &params, &values)?;
+    let (watch, not_heard) = mismatch::Watch::new(ears);
     let mut topics = publishers(&mut node, &names, &values)?;
     let mut take = |says: Says| {
         let at = topics.iter().position(|(topic, _)| *topic == says).expect("every row of the table was made");
@@ -158,7 +164,9 @@ pub fn open(said: &[(&str, &str)]) -> Result<Node, RosError> {
     let events = take(Says::ParameterEvents);
     let server = params::Server::new(&mut node, values, live.clone(), Arc::clone(&clock), events);
     let cancel = node.create_service::<Trigger::Service>("~/cancel", QosProfile::services_default());
-    let diagnostics = diagnostics::Diagnostics::new(&params, &names, &unknown);
+    let lifecycle = lifecycle::Server::new(&mut node)?;
+    let requests = requests::Requests::new(&mut node, params.depth_unit)?;
+    let diagnostics = diagnostics::Diagnostics::new(&params, &names, &unknown, not_heard);
 
     let (inputs_in, inputs) = mpsc::channel(INPUTS);
     let spinner = Spinner {
@@ -166,7 +174,11 @@ pub fn open(said: &[(&str, &str)]) -> Result<Node, RosError> {
         sources,
         server: ros("parameter services", server)?,
         cancel: Box::new(ros("~/cancel", cancel)?),
+        requests,
+        lifecycle,
+        watch,
         inputs: inputs_in,
+        depth_unit: params.depth_unit,
     };
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
@@ -223,17 +235,24 @@ struct Source {
     bytes: Box<dyn Stream<Item = Vec<u8>> + Unpin + Send>,
 }
 
-fn subscribe(node: &mut r2r::Node, names: &Names, params: &Params, values: &Values) -> Result<Vec<Source>, RosError> {
-    let mut sources = Vec::new();
+fn subscribe(
+    node: &mut r2r::Node,
+    names: &Names,
+    params: &Params,
+    values: &Values,
+) -> Result<(Vec<Source>, Vec<Ear>), RosError> {
+    let (mut sources, mut ears) = (Vec::new(), Vec::new());
     for topic in TOPICS.iter().filter(|topic| topic.wanted(params)) {
         let Direction::In(role) = topic.direction else { continue };
         for (camera, name) in topic.instances(&params.cameras) {
-            let qos = topic.qos(&names.resolve(&name), values);
-            let bytes = Box::new(ros(&name, node.subscribe_raw(&name, topic.ty, qos))?);
+            let full = names.resolve(&name);
+            let qos = topic.qos(&full, values);
+            let bytes = Box::new(ros(&name, node.subscribe_raw(&name, topic.ty, qos.clone()))?);
             sources.push(Source { role, camera, bytes });
+            ears.push(Ear { topic: full, ty: topic.ty, qos });
         }
     }
-    Ok(sources)
+    Ok((sources, ears))
 }
 
 fn publishers(
@@ -256,7 +275,12 @@ struct Spinner {
     sources: Vec<Source>,
     server: params::Server,
     cancel: Box<dyn Stream<Item = ServiceRequest<Trigger::Service>> + Unpin + Send>,
+    requests: requests::Requests,
+    lifecycle: lifecycle::Server,
+    watch: mismatch::Watch,
     inputs: mpsc::Sender<Input>,
+    /// A step of 16-bit depth (m).
+    depth_unit: f32,
 }
 
 impl Spinner {
@@ -264,6 +288,7 @@ impl Spinner {
         while !stop.load(Ordering::Relaxed) {
             self.node.spin_once(SPIN);
             self.server.serve();
+            self.watch.look(&self.node);
             if self.forward().is_err() {
                 // The pipeline has ended: parameters are served until the node leaves.
                 self.sources.clear();
@@ -275,12 +300,17 @@ impl Spinner {
     fn forward(&mut self) -> Result<(), mpsc::SendError> {
         for source in &mut self.sources {
             while let Some(Some(bytes)) = source.bytes.next().now_or_never() {
-                let input = wire::decode(source.role, &source.camera, &bytes);
+                let input = wire::decode(source.role, &source.camera, &bytes, self.depth_unit);
                 futures::executor::block_on(self.inputs.send(input))?;
             }
         }
         while let Some(Some(request)) = self.cancel.next().now_or_never() {
-            futures::executor::block_on(self.inputs.send(Input::Cancel(Reply::new(|ended| canceled(request, ended)))))?;
+            futures::executor::block_on(
+                self.inputs.send(Input::Cancel(Who::All(Reply::new(|ended| canceled(request, ended))))),
+            )?;
+        }
+        while let Some(input) = self.lifecycle.next().or_else(|| self.requests.next()) {
+            futures::executor::block_on(self.inputs.send(input))?;
         }
         Ok(())
     }

@@ -5,12 +5,16 @@ use serde::Serialize;
 use tracing::warn;
 
 use super::diagnostics::Diagnostics;
+use super::lifecycle;
 use super::topics::Says;
 use crate::ports::Clock;
 use crate::ports::Event;
 use crate::types::Answer;
 use crate::types::Frame;
+use crate::types::Sight;
+use crate::view::cloud::cloud;
 use crate::view::label_mask::label_mask;
+use crate::view::markers::markers;
 use crate::view::overlay;
 use crate::wire::cdr;
 use crate::wire::convert;
@@ -34,11 +38,15 @@ impl Publishers {
     pub fn publish(&self, event: &Event) {
         match event {
             Event::Text(text) => self.say(Says::Text, &StringMsg { data: text.clone() }),
-            Event::Answer { answer, frame } => {
+            Event::Answer { answer, frame, sight } => {
                 self.say(Says::Answer, &convert::msg_from_answer(answer));
                 if let Some(frame) = frame {
                     self.pictures(answer, frame);
+                    self.space(answer, frame, sight);
                 }
+            }
+            Event::Transition(transition) => {
+                self.say(Says::Transitions, &lifecycle::event(*transition, (self.clock)()));
             }
             Event::Health(health) => {
                 let message = self.diagnostics.message(health, (self.clock)());
@@ -67,6 +75,17 @@ impl Publishers {
             let (width, height) = (frame.image.width, frame.image.height);
             let labels = label_mask(width, height, &answer.objects);
             self.say(Says::Mask, &cv_bridge::image_from_grey(header, width, height, &labels));
+        }
+    }
+
+    fn space(&self, answer: &Answer, frame: &Frame, sight: &Sight) {
+        if self.is_heard(Says::Markers) {
+            self.say(Says::Markers, &markers(answer));
+        }
+        if self.is_heard(Says::Cloud)
+            && let Some(cloud) = cloud(answer, &frame.image, sight)
+        {
+            self.say(Says::Cloud, &cloud);
         }
     }
 

@@ -14,14 +14,19 @@ use crate::params::Spec;
 use crate::params::Value;
 use crate::params::Values;
 use crate::wire::Role;
+use crate::wire::msgs::CameraInfo;
 use crate::wire::msgs::CompressedImage;
 use crate::wire::msgs::DiagnosticArray;
 use crate::wire::msgs::GroundingAnswer;
 use crate::wire::msgs::Image;
 use crate::wire::msgs::Log;
+use crate::wire::msgs::MarkerArray;
 use crate::wire::msgs::Message;
 use crate::wire::msgs::ParameterEvent;
+use crate::wire::msgs::PointCloud2;
 use crate::wire::msgs::StringMsg;
+use crate::wire::msgs::TfMessage;
+use crate::wire::msgs::TransitionEvent;
 
 /// What the node says on a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +41,14 @@ pub enum Says {
     AnnotatedCompressed,
     /// Index of the object + 1, per pixel.
     Mask,
+    /// Boxes, words and pinches for RViz.
+    Markers,
+    /// Points with colour and label.
+    Cloud,
     /// How the node is.
     Diagnostics,
+    /// Changes of the managed node's state.
+    Transitions,
     /// The log.
     Log,
     /// Parameters that changed.
@@ -76,6 +87,9 @@ const LOG: QosProfile = QosProfile {
     ..depth(RELIABLE, 1000)
 };
 
+/// Whoever comes late gets all that was said.
+const STATIC: QosProfile = QosProfile { durability: DurabilityPolicy::TransientLocal, ..depth(RELIABLE, 100) };
+
 const fn depth(qos: QosProfile, depth: usize) -> QosProfile {
     QosProfile { depth, ..qos }
 }
@@ -85,6 +99,11 @@ const fn depth(qos: QosProfile, depth: usize) -> QosProfile {
 pub const TOPICS: &[Topic] = &[
     Topic { direction: In(Role::Image), name: "image", ty: Image::TYPE, qos: SENSOR },
     Topic { direction: In(Role::CompressedImage), name: "image/compressed", ty: CompressedImage::TYPE, qos: SENSOR },
+    Topic { direction: In(Role::Depth), name: "depth", ty: Image::TYPE, qos: SENSOR },
+    Topic { direction: In(Role::CompressedDepth), name: "depth/compressedDepth", ty: CompressedImage::TYPE, qos: SENSOR },
+    Topic { direction: In(Role::CameraInfo), name: "camera_info", ty: CameraInfo::TYPE, qos: SENSOR },
+    Topic { direction: In(Role::Transforms), name: "/tf", ty: TfMessage::TYPE, qos: depth(RELIABLE, 100) },
+    Topic { direction: In(Role::StaticTransforms), name: "/tf_static", ty: TfMessage::TYPE, qos: STATIC },
     Topic { direction: In(Role::Words), name: "~/command", ty: StringMsg::TYPE, qos: depth(RELIABLE, 100) },
     Topic { direction: In(Role::Prompt), name: "~/prompt", ty: "llava_grounding/msg/GroundingCommand", qos: depth(RELIABLE, 100) },
     Topic { direction: Out(Says::Answer), name: "~/answer", ty: GroundingAnswer::TYPE, qos: depth(RELIABLE, 100) },
@@ -92,7 +111,10 @@ pub const TOPICS: &[Topic] = &[
     Topic { direction: Out(Says::Annotated), name: "~/image_annotated", ty: Image::TYPE, qos: depth(RELIABLE, 1) },
     Topic { direction: Out(Says::AnnotatedCompressed), name: "~/image_annotated/compressed", ty: CompressedImage::TYPE, qos: depth(RELIABLE, 1) },
     Topic { direction: Out(Says::Mask), name: "~/mask", ty: Image::TYPE, qos: depth(RELIABLE, 1) },
+    Topic { direction: Out(Says::Markers), name: "~/markers", ty: MarkerArray::TYPE, qos: depth(RELIABLE, 1) },
+    Topic { direction: Out(Says::Cloud), name: "~/cloud", ty: PointCloud2::TYPE, qos: depth(RELIABLE, 1) },
     Topic { direction: Out(Says::Diagnostics), name: "/diagnostics", ty: DiagnosticArray::TYPE, qos: RELIABLE },
+    Topic { direction: Out(Says::Transitions), name: "~/transition_event", ty: TransitionEvent::TYPE, qos: RELIABLE },
     Topic { direction: Out(Says::Log), name: "/rosout", ty: Log::TYPE, qos: LOG },
     Topic { direction: Out(Says::ParameterEvents), name: "/parameter_events", ty: ParameterEvent::TYPE, qos: QosProfile::parameter_events() },
 ];
@@ -103,6 +125,10 @@ impl Topic {
         match self.direction {
             In(Role::Image) => params.image_transport == ImageTransport::Raw,
             In(Role::CompressedImage) => params.image_transport == ImageTransport::Compressed,
+            In(Role::Depth) => params.use_depth && params.depth_transport == ImageTransport::Raw,
+            In(Role::CompressedDepth) => params.use_depth && params.depth_transport == ImageTransport::Compressed,
+            In(Role::CameraInfo) => params.use_depth,
+            In(Role::Transforms | Role::StaticTransforms) => params.use_depth && !params.target_frame.is_empty(),
             _ => true,
         }
     }
@@ -110,7 +136,7 @@ impl Topic {
     /// Its cameras and names before remapping: one, or one per camera.
     pub fn instances(&self, cameras: &[String]) -> Vec<(String, String)> {
         match self.direction {
-            In(Role::Image | Role::CompressedImage) => cameras
+            In(role) if role.is_a_cameras() => cameras
                 .iter()
                 .map(|camera| match camera.as_str() {
                     ONLY_CAMERA => (camera.clone(), self.name.to_string()),
@@ -198,6 +224,10 @@ pub fn qos_overrides(params: &Params, names: &Names) -> Vec<Spec> {
 mod tests {
     use super::*;
 
+    fn topic(name: &str) -> &'static Topic {
+        TOPICS.iter().find(|topic| topic.name == name).unwrap()
+    }
+
     #[test]
     fn each_camera_has_its_own_image_and_the_only_one_the_plain_name() {
         let image = &TOPICS[0];
@@ -214,7 +244,7 @@ mod tests {
         values.start("qos_overrides./arm/grounding/answer.publisher.depth", Value::Int(7)).unwrap();
         let qos = TOPICS[0].qos("/cam", &values);
         assert_eq!(qos, QosProfile { reliability: ReliabilityPolicy::Reliable, ..SENSOR });
-        assert_eq!(TOPICS[4].qos("/arm/grounding/answer", &values), depth(RELIABLE, 7));
+        assert_eq!(topic("~/answer").qos("/arm/grounding/answer", &values), depth(RELIABLE, 7));
     }
 
     #[test]

@@ -155,6 +155,7 @@ proptest! {
             continuous: flags.0,
             follow: flags.1,
             dialogue_id: "d".into(),
+            earlier: vec![],
         };
         let bytes = cdr::encode(&msg_from_command(&command));
         prop_assert_eq!(command_from_bytes(&bytes).unwrap(), command);

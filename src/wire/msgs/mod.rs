@@ -6,17 +6,21 @@
 
 mod geometry;
 mod grounding;
+mod lifecycle;
 mod sensor;
 mod std;
+mod view;
 
 pub use geometry::{
     Point, Point32, Pose, PoseWithCovariance, Quaternion, TfMessage, Transform, TransformStamped, Vector3,
 };
 pub use grounding::{GraspCandidate, GroundedObject, GroundingAnswer, GroundingCommand, VisualPrompt};
 pub use grounding::{kind, method, mode, pose_status, source, status};
+pub use lifecycle::{State, Transition, TransitionEvent};
 pub use sensor::{CameraInfo, CompressedImage, Image, RegionOfInterest};
 pub use std::{Clock, DiagnosticArray, DiagnosticStatus, Duration, Header, KeyValue, Log, StringMsg, Time};
 pub use std::{Parameter, ParameterEvent, ParameterValue};
+pub use view::{ColorRgba, Marker, MarkerArray, MeshFile, PointCloud2, PointField, UvCoordinate};
 
 /// A message type of the ROS graph.
 pub trait Message {
@@ -55,6 +59,16 @@ messages! {
     CameraInfo => "sensor_msgs/msg/CameraInfo",
     Image<'_> => "sensor_msgs/msg/Image",
     CompressedImage<'_> => "sensor_msgs/msg/CompressedImage",
+    PointField => "sensor_msgs/msg/PointField",
+    PointCloud2<'_> => "sensor_msgs/msg/PointCloud2",
+    ColorRgba => "std_msgs/msg/ColorRGBA",
+    UvCoordinate => "visualization_msgs/msg/UVCoordinate",
+    MeshFile<'_> => "visualization_msgs/msg/MeshFile",
+    Marker<'_> => "visualization_msgs/msg/Marker",
+    MarkerArray<'_> => "visualization_msgs/msg/MarkerArray",
+    State => "lifecycle_msgs/msg/State",
+    Transition => "lifecycle_msgs/msg/Transition",
+    TransitionEvent => "lifecycle_msgs/msg/TransitionEvent",
     VisualPrompt<'_> => "llava_grounding/msg/VisualPrompt",
     GroundingCommand<'_> => "llava_grounding/msg/GroundingCommand",
     GraspCandidate => "llava_grounding/msg/GraspCandidate",

@@ -18,6 +18,7 @@ std_msgs/msg/Header std_msgs/msg/String rosgraph_msgs/msg/Clock builtin_interfac
 diagnostic_msgs/msg/DiagnosticArray rcl_interfaces/msg/Log rcl_interfaces/msg/ParameterEvent
 geometry_msgs/msg/PoseWithCovariance geometry_msgs/msg/Point32 tf2_msgs/msg/TFMessage
 sensor_msgs/msg/RegionOfInterest sensor_msgs/msg/CameraInfo sensor_msgs/msg/Image sensor_msgs/msg/CompressedImage
+sensor_msgs/msg/PointCloud2 visualization_msgs/msg/MarkerArray lifecycle_msgs/msg/TransitionEvent
 llava_grounding/msg/VisualPrompt llava_grounding/msg/GroundingCommand llava_grounding/msg/GraspCandidate
 llava_grounding/msg/GroundedObject llava_grounding/msg/GroundingAnswer
 """.split()
