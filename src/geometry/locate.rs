@@ -14,7 +14,9 @@ use super::points::Points;
 use crate::types::Located;
 
 /// Of the points along an axis, so many beyond each end are strays.
-const STRAYS: f64 = 0.004;
+const STRAYS: f64 = 0.002;
+/// So many points are enough to find the yaw.
+const ENOUGH: usize = 1500;
 /// Depth noise of a structured-light or stereo camera: this times the square of the depth (m).
 const DEPTH_NOISE: f64 = 0.0025;
 /// Spread of where an edge of a mask is (px).
@@ -48,7 +50,7 @@ pub fn locate(points: &Points, focal: f64, target_from_camera: Option<&Isometry3
 
 /// Yaw in (-90, 90] degrees of the longer side of the smallest rectangle around the points seen from above.
 fn longest_side(points: &[Point3<f64>]) -> f64 {
-    let flat: Vec<[f64; 2]> = points.iter().map(|p| [p.x, p.y]).collect();
+    let flat: Vec<[f64; 2]> = points.iter().step_by(points.len().div_ceil(ENOUGH)).map(|p| [p.x, p.y]).collect();
     let sides = |yaw: f64| {
         let (sin, cos) = yaw.sin_cos();
         let along = span(flat.iter().map(|[x, y]| x * cos + y * sin));
@@ -73,7 +75,7 @@ fn longest_side(points: &[Point3<f64>]) -> f64 {
 }
 
 /// Lowest and highest value without strays.
-fn span(values: impl Iterator<Item = f64>) -> [f64; 2] {
+pub(super) fn span(values: impl Iterator<Item = f64>) -> [f64; 2] {
     let mut sorted: Vec<f64> = values.collect();
     if sorted.is_empty() {
         return [0.0; 2];

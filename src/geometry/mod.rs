@@ -4,3 +4,4 @@ pub mod frames;
 pub mod grasp;
 pub mod locate;
 pub mod points;
+mod surface;
