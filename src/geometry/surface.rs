@@ -13,13 +13,14 @@ const STEP: f32 = 0.008;
 const STEP_SHARE: f32 = 0.012;
 /// A pixel of a surface has at least so many neighbours on it: those between two surfaces have fewer.
 const NEIGHBOURS: usize = 4;
-/// Parts of at least this share of the largest count wherever they are.
-const PART: f64 = 0.25;
-/// Smaller parts count if they have this many pixels and are no farther from the camera than the largest; what shines
-/// through at the mask's edge lies behind.
+/// Smaller parts are strays (px).
 const FEWEST: usize = 12;
+/// A part apart from the largest is so near to it in depth, or as near as the largest is deep (m).
+const APART: f32 = 0.05;
+/// A part of which this share goes on outside the mask is what the mask spilled onto.
+const SPILLED: f64 = 0.5;
 /// A measured pixel at the rim is the object's if it is so near to the surface continued from inside (m): at 0 and, more,
-/// at 1 m, growing with the square of the depth.
+/// at 1 m, growing with the square of the depth. Where the surface is steep it may bend by as much as it falls in a pixel.
 const AGREE: [f32; 2] = [0.004, 0.008];
 /// Holes are closed so far from what was measured (px).
 const CLOSED: usize = 12;
@@ -40,6 +41,8 @@ pub struct Grid {
     inside: Vec<bool>,
     /// (m); 0 where there is none to use.
     depth: Vec<f32>,
+    /// Outside the mask, for what goes on there (m).
+    outside: Vec<f32>,
     /// Pixels of the mask that were measured, in range or not.
     pub measured: usize,
     /// Of them, beyond the range.
@@ -66,20 +69,26 @@ impl Grid {
             stride,
             inside: vec![false; width * height],
             depth: vec![0.0; width * height],
+            outside: vec![0.0; width * height],
             measured: 0,
             out_of_range: 0,
         };
-        for (i, _) in mask.pixels.iter().enumerate().take(w * h).filter(|(_, pixel)| **pixel != 0) {
-            let (x, y) = (i % w, i / w);
+        let mut marked = mask.pixels.iter().map(|pixel| *pixel != 0);
+        for (y, x) in (0..h).flat_map(|y| (0..w).map(move |x| (y, x))) {
+            let inside = marked.next().unwrap_or(false);
             let on_grid = x % stride == 0 && y % stride == 0;
+            if !inside && !on_grid {
+                continue;
+            }
             let at = (y / stride + PAD) * width + x / stride + PAD;
-            grid.inside[at] |= on_grid;
+            grid.inside[at] |= inside && on_grid;
             let Some(z) = image.at(mask.roi.x0 + x as u32, mask.roi.y0 + y as u32) else { continue };
-            grid.measured += 1;
-            if !(range.min..=range.max).contains(&z) {
-                grid.out_of_range += 1;
-            } else if on_grid {
-                grid.depth[at] = z;
+            let usable = (range.min..=range.max).contains(&z);
+            grid.measured += usize::from(inside);
+            grid.out_of_range += usize::from(inside && !usable);
+            if on_grid && usable {
+                let layer = if inside { &mut grid.depth } else { &mut grid.outside };
+                layer[at] = z;
             }
         }
         grid
@@ -101,8 +110,7 @@ impl Grid {
     }
 
     fn joined(&self, a: usize, b: usize) -> bool {
-        let (a, b) = (self.depth[a], self.depth[b]);
-        a > 0.0 && b > 0.0 && (a - b).abs() < STEP + STEP_SHARE * a.min(b)
+        same_surface(self.depth[a], self.depth[b])
     }
 
     /// Pixels that surely show the object: inside the eroded mask, enough of their surface around them, in a part that counts.
@@ -140,25 +148,43 @@ impl Grid {
             }
             parts.push(part);
         }
-        let largest = parts.iter().max_by_key(|part| part.len()).map_or(&[][..], Vec::as_slice);
-        let back = largest.iter().map(|&at| self.depth[at]).fold(0.0, f32::max);
-        let nearer = |part: &[usize]| part.iter().filter(|&&at| self.depth[at] <= back).count() * 2 > part.len();
-        let counts = |part: &&Vec<usize>| {
-            part.len() as f64 >= PART * largest.len() as f64 || (part.len() >= FEWEST && nearer(part))
+        parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+        let range = |part: &[usize]| {
+            let depths = part.iter().map(|&at| self.depth[at]);
+            depths.fold((f32::MAX, 0.0f32), |(near, far), z| (near.min(z), far.max(z)))
         };
-        parts.iter().filter(counts).flatten().for_each(|&at| open[at] = true);
+        let (near, far) = parts.first().map_or((0.0, 0.0), |part| range(part));
+        let close = |part: &[usize]| {
+            let (front, back) = range(part);
+            (front - far).max(near - back) <= APART.max(far - near)
+        };
+        let rest = parts.iter().skip(1).filter(|part| part.len() >= FEWEST && close(part) && !self.is_spilled(part));
+        parts.iter().take(1).chain(rest).flatten().for_each(|&at| open[at] = true);
         open
+    }
+
+    /// True if most of a part goes on outside the mask.
+    fn is_spilled(&self, part: &[usize]) -> bool {
+        let goes_on = |at: usize| {
+            let z = self.depth[at];
+            self.window(at).any(|(_, _, other)| same_surface(z, self.outside[other]))
+        };
+        part.iter().filter(|&&at| goes_on(at)).count() as f64 >= SPILLED * part.len() as f64
+    }
+
+    /// The cells around one, itself included: columns and rows from it, and which.
+    fn window(&self, at: usize) -> impl Iterator<Item = (isize, isize, usize)> {
+        let width = self.width as isize;
+        let offsets = (-WINDOW..=WINDOW).flat_map(|dy| (-WINDOW..=WINDOW).map(move |dx| (dx, dy)));
+        offsets.filter_map(move |(dx, dy)| Some((dx, dy, at.checked_add_signed(dy * width + dx)?)))
     }
 
     /// A plane through the core around each of its pixels.
     fn planes(&self, core: &[bool]) -> Vec<Plane> {
         let mut planes = vec![Plane::default(); core.len()];
         for at in (0..core.len()).filter(|&at| core[at]) {
-            let offsets = (-WINDOW..=WINDOW).flat_map(|dy| (-WINDOW..=WINDOW).map(move |dx| (dx, dy)));
-            let samples = offsets.filter_map(|(dx, dy)| {
-                let other = at.checked_add_signed(dy * self.width as isize + dx)?;
-                (core[other] && self.joined(at, other)).then(|| [dx as f32, dy as f32, 1.0 / self.depth[other]])
-            });
+            let near = self.window(at).filter(|&(_, _, other)| core[other] && self.joined(at, other));
+            let samples = near.map(|(dx, dy, other)| [dx as f32, dy as f32, 1.0 / self.depth[other]]);
             planes[at] = Plane::fit(samples, 1.0 / self.depth[at]);
         }
         planes
@@ -181,7 +207,8 @@ impl Grid {
             let found = |&at: &usize| self.predicted(&planes, at).map(|plane| (at, plane));
             let layer: Vec<(usize, Plane)> = layer.iter().filter_map(found).collect();
             for &(at, plane) in &layer {
-                planes[at] = Plane { at: plane.at.clamp(far, near), ..plane };
+                let unseen = self.depth[at] == 0.0;
+                planes[at] = if unseen { Plane { at: plane.at.clamp(far, near), ..plane } } else { plane };
             }
             last = layer.into_iter().map(|(at, _)| at).collect();
         }
@@ -201,9 +228,16 @@ impl Grid {
         }
         let plane = Plane { at: sum.at / count, slope: sum.slope.map(|slope| STRAIGHT * slope / count) };
         let (measured, z) = (self.depth[at], 1.0 / plane.at);
-        let agrees = measured == 0.0 || (measured - z).abs() < AGREE[0] + AGREE[1] * z * z;
-        (plane.at > 0.0 && agrees).then_some(plane)
+        let steep = z * z * plane.slope[0].hypot(plane.slope[1]);
+        let agrees = measured == 0.0 || (measured - z).abs() < AGREE[0] + AGREE[1] * z * z + steep;
+        let at = if measured > 0.0 { 0.5 * (plane.at + 1.0 / measured) } else { plane.at };
+        (plane.at > 0.0 && agrees).then_some(Plane { at, ..plane })
     }
+}
+
+/// True if two neighbouring depths (m) can be of one surface; 0 is of none.
+fn same_surface(a: f32, b: f32) -> bool {
+    a > 0.0 && b > 0.0 && (a - b).abs() < STEP + STEP_SHARE * a.min(b)
 }
 
 impl Plane {

@@ -10,7 +10,6 @@ use llava_grounding::geometry::points::Points;
 use llava_grounding::geometry::points::Range;
 use llava_grounding::geometry::points::under;
 use llava_grounding::sim::camera::View;
-use llava_grounding::sim::cast::Body;
 use llava_grounding::sim::draw::Split;
 use llava_grounding::sim::draw::draw;
 use llava_grounding::sim::draw::rng;
@@ -26,13 +25,11 @@ use llava_grounding::types::DepthImage;
 use llava_grounding::types::Grasp;
 use llava_grounding::types::Lens;
 use llava_grounding::types::Located;
-use llava_grounding::types::Mask;
 use nalgebra::Isometry3;
 use nalgebra::Point3;
 use nalgebra::UnitQuaternion;
 use nalgebra::Vector3;
 use rand::Rng;
-use rand_chacha::ChaCha8Rng;
 
 /// Pictures taken.
 const SHOTS: u64 = 60;
@@ -49,6 +46,10 @@ const FEWEST: usize = 200;
 const WHOLE: f64 = 0.005;
 const RANGE: Range = Range { min: 0.15, max: 4.0 };
 const GRIPPER: Gripper = Gripper { max_width: 0.085, clearance: 0.005, approach_distance: 0.1 };
+
+/// Half the width of a finger along the object, and its thickness in the way of closing (m).
+const HALF_FINGER: f64 = 0.008;
+const FINGER: f64 = 0.012;
 
 /// One picture.
 struct Shot {
@@ -83,7 +84,7 @@ impl Shot {
         let target = drawn.scene.objects[random.random_range(0..drawn.scene.objects.len())].center();
         let (elevation, azimuth) = (random.random_range(22.0f64..75.0).to_radians(), random.random_range(-PI..PI));
         let towards = Vector3::new(elevation.cos() * azimuth.cos(), elevation.cos() * azimuth.sin(), elevation.sin());
-        let eye = Point3::from(target + towards * random.random_range(DISTANCES));
+        let eye = Point3::from(target + towards * random.random_range(0.35..1.15));
         let roll = random.random_range(-0.3..0.3);
         let view = View::looking_at(drawn.view.intrinsics, eye, Point3::from(target), roll).unwrap();
         Self::taken(drawn.scene, view, &Sensor { patches: PATCHES, ..drawn.sensor }, index)
@@ -106,7 +107,7 @@ impl Shot {
     }
 
     fn seen(&'static self) -> impl Iterator<Item = Seen> {
-        (0..self.scene.objects.len()).filter_map(|object| {
+        (0..self.scene.objects.len()).filter_map(move |object| {
             let distance = (Point3::from(self.scene.objects[object].center()) - self.eye()).norm();
             let seen = Seen::new(self, object);
             (seen.surface.len() >= FEWEST && DISTANCES.contains(&distance)).then_some(seen)
@@ -233,13 +234,16 @@ impl Errors {
         let mut worst: Vec<&(f64, String)> = self.0.iter().collect();
         worst.sort_by(|a, b| b.0.total_cmp(&a.0));
         let worst: Vec<String> =
-            worst.iter().take(8).map(|(error, what)| format!("\n    {:.1} mm: {what}", 1e3 * error)).collect();
+            worst.iter().take(25).map(|(error, what)| format!("\n    {:.1} mm: {what}", 1e3 * error)).collect();
         let (p50, p95) = (1e3 * self.quantile(0.5), 1e3 * self.quantile(0.95));
         format!("{name}: p50 {p50:.1} mm, p95 {p95:.1} mm of {}; worst:{}", self.0.len(), worst.concat())
     }
 
     fn check(&self, name: &str, most: f64) {
         println!("{}", self.say(name));
+        if std::env::var("KEEP").is_ok() {
+            return;
+        }
         assert!(self.0.len() >= 40 && self.quantile(0.95) <= most, "{}", self.say(name));
     }
 }
@@ -267,8 +271,11 @@ fn poses_and_sizes_of_what_is_seen_are_right() {
             let to_target = to_map.copied().unwrap_or_else(Isometry3::identity);
             let surface: Vec<Point3<f64>> = seen.surface.iter().map(|p| to_target * p).collect();
             let (centre, size) = bounds(&surface, &found.pose.rotation);
-            centres.add((centre.coords - found.pose.translation.vector).norm(), seen.name());
-            sizes.add(size_error(&size, &found.size), format!("{} {:.3?}", seen.name(), (found.size - size).data.0));
+            let off = found.pose.rotation.inverse() * (found.pose.translation.vector - centre.coords);
+            let [low, high] = [-0.5, 0.5].map(|s| (off + s * (found.size - size)).map(|v| (v * 1e3).round()));
+            let what = format!("{}, ends off by {:?} and {:?} mm", seen.name(), low.as_slice(), high.as_slice());
+            centres.add(off.norm(), &what);
+            sizes.add(size_error(&size, &found.size), what);
         }
     }
     centres.check("centre of the visible part", 0.01);
@@ -295,11 +302,12 @@ fn poses_and_sizes_of_whole_objects_are_right_where_the_view_spans_them() {
     sizes.check("size of the whole object", 0.015);
 }
 
-/// Between the fingers, from the height of the tips up: the extent of the true body (m).
+/// Between and under the fingers, from the height of their tips up: the extent of the true body (m).
 fn true_width(body: &[Point3<f64>], grasp: &Grasp) -> f64 {
-    let between =
-        body.iter().map(|p| grasp.pose.inverse_transform_point(p)).filter(|p| p.x.abs() <= 0.008 && p.z <= 0.0);
-    let (low, high) = between.fold((f64::MAX, f64::MIN), |(low, high), p| (low.min(p.y), high.max(p.y)));
+    let reach = 0.5 * grasp.width + FINGER;
+    let swept = |p: &Point3<f64>| p.x.abs() <= HALF_FINGER && p.y.abs() <= reach && p.z <= 0.0;
+    let swept = body.iter().map(|p| grasp.pose.inverse_transform_point(p)).filter(swept);
+    let (low, high) = swept.fold((f64::MAX, f64::MIN), |(low, high), p| (low.min(p.y), high.max(p.y)));
     high - low
 }
 
