@@ -17,6 +17,7 @@ use nalgebra::UnitQuaternion;
 use nalgebra::Vector3;
 
 use super::locate::span;
+use super::points::Points;
 use crate::types::Grasp;
 
 /// What the gripper can do.
@@ -52,7 +53,7 @@ const SIDE: usize = 3;
 const FRICTION: f64 = 0.5;
 /// Points or hidden rays where a finger goes that forbid it: fewer are strays.
 const BLOCKING: usize = 3;
-/// Free rays that must have gone through where a finger goes.
+/// Free rays that must have gone through where the object ends, and where a finger goes.
 const FREE: usize = 3;
 /// Farther apart, two hidden rays may have free space between them (m): no finger needs less, and at 1.2 m and a flat view rays
 /// are 6 mm apart.
@@ -62,17 +63,25 @@ const ENOUGH: usize = 1500;
 /// At most so many are given.
 const MOST: usize = 5;
 
-/// The best pinches of the object of `points`; `others` are points of everything else that the camera sees near by, with what
-/// the object stands on; `eye` is where the camera is. All in the target frame (m).
-pub fn pinches(points: &[Point3<f64>], others: &[Point3<f64>], eye: &Point3<f64>, gripper: &Gripper) -> Vec<Grasp> {
-    let points = thinned(points.to_vec());
+/// The best pinches of the object of `object`; `others` are points of everything else that the camera sees near by, with what
+/// the object stands on (m, in the target frame).
+pub fn pinches(
+    object: &Points,
+    others: &[Point3<f64>],
+    target_from_camera: &Isometry3<f64>,
+    gripper: &Gripper,
+) -> Vec<Grasp> {
+    let in_target = |all: &[Point3<f64>]| -> Vec<Point3<f64>> { all.iter().map(|p| target_from_camera * p).collect() };
+    let eye = Point3::from(target_from_camera.translation.vector);
+    let points = thinned(in_target(&object.kept));
+    let closed = in_target(&object.closed);
     let [low, high] = span(points.iter().map(|p| p.z));
     let middle = [0, 1].map(|axis| span(points.iter().map(|p| p[axis])).iter().sum::<f64>() * 0.5);
     let mut heights = REACHES.map(|reach| (high - reach).max(low + FLOOR)).to_vec();
     heights.retain(|tips| points.len() >= SUPPORT && high - tips >= HELD && *tips < eye.z);
     heights.dedup();
-    let levels: Vec<Level> =
-        heights.iter().map(|&tips| Level::new(&points, others, eye, middle, tips, gripper)).collect();
+    let seen = Seen { points: &points, closed: &closed, others, eye };
+    let levels: Vec<Level> = heights.iter().map(|&tips| Level::new(&seen, middle, tips, gripper)).collect();
     let mut found: Vec<Grasp> = vec![];
     for yaw in (0..DIRECTIONS).map(|i| std::f64::consts::PI * i as f64 / DIRECTIONS as f64) {
         let turned: Vec<Level> = levels.iter().map(|level| level.turned(yaw)).collect();
@@ -91,6 +100,17 @@ fn thinned<T: Copy>(all: Vec<T>) -> Vec<T> {
     all.into_iter().step_by(step).collect()
 }
 
+/// What the camera sees, in the target frame (m).
+struct Seen<'a> {
+    /// The object, measured.
+    points: &'a [Point3<f64>],
+    /// The object over holes: nothing to hold, but in the way, and no ray went through.
+    closed: &'a [Point3<f64>],
+    /// Everything else near by.
+    others: &'a [Point3<f64>],
+    eye: Point3<f64>,
+}
+
 /// What is known at the height of the tips. Places are across, along and up, from the middle of the object (m).
 struct Level {
     tips: f64,
@@ -105,31 +125,23 @@ struct Level {
 }
 
 impl Level {
-    fn new(
-        points: &[Point3<f64>],
-        others: &[Point3<f64>],
-        eye: &Point3<f64>,
-        [x, y]: [f64; 2],
-        tips: f64,
-        gripper: &Gripper,
-    ) -> Self {
-        let reach = gripper.max_width + THICKNESS;
+    fn new(seen: &Seen, [x, y]: [f64; 2], tips: f64, gripper: &Gripper) -> Self {
+        let (eye, reach) = (&seen.eye, gripper.max_width + THICKNESS);
         let place = |p: Point3<f64>| Vector3::new(p.x - x, p.y - y, p.z);
         let near = |p: &Vector3<f64>| p.x.hypot(p.y) < reach;
         // The ray of a point, at the height of the tips; looking up from the eye it never gets there.
-        let crossing = |p: &Point3<f64>| eye + (p - eye) * ((eye.z - tips) / (eye.z - p.z).max(1e-6));
+        let crossing =
+            |p: &Point3<f64>| (p.z < eye.z).then(|| place(eye + (p - eye) * ((eye.z - tips) / (eye.z - p.z))));
         let above = |p: &&Point3<f64>| p.z > tips;
-        let all = || points.iter().chain(others);
-        let crossed = |hidden: bool| {
-            let rays = all().filter(|p| (p.z > tips) == hidden && p.z < eye.z);
-            thinned(rays.map(crossing).map(place).filter(near).collect())
-        };
+        let measured = || seen.points.iter().chain(seen.others);
+        let solid = || seen.others.iter().chain(seen.closed).filter(above);
+        let all = || measured().chain(seen.closed);
         Self {
             tips,
-            body: points.iter().filter(above).copied().map(place).collect(),
-            others: thinned(others.iter().filter(above).copied().map(place).filter(near).collect()),
-            hidden: crossed(true),
-            free: crossed(false),
+            body: seen.points.iter().filter(above).copied().map(place).collect(),
+            others: thinned(solid().copied().map(place).filter(near).collect()),
+            hidden: thinned(all().filter(above).filter_map(crossing).filter(near).collect()),
+            free: thinned(measured().filter(|p| !above(p)).filter_map(crossing).filter(near).collect()),
         }
     }
 
@@ -151,6 +163,7 @@ impl Level {
     /// The pinch of what lies between fingers at `shift` along the object.
     fn pinch(&self, shift: f64, gripper: &Gripper) -> Option<Pinch> {
         let beside = |p: &&Vector3<f64>| (p.y - shift).abs() <= HALF_FINGER;
+        let within = |unseen: &f64| *unseen <= 2.0 * gripper.clearance;
         let slice: Vec<Vector3<f64>> = self.body.iter().filter(beside).copied().collect();
         let [from, to] = ends(slice.iter().map(|p| p.x)).filter(|_| slice.len() >= SUPPORT)?;
         let top = slice.iter().map(|p| p.z).fold(f64::NEG_INFINITY, f64::max);
@@ -161,17 +174,27 @@ impl Level {
         ];
         let slant = slanted(&slice, shift) / FRICTION;
         let holds = top - self.tips >= HELD && sides.iter().all(|&n| n >= SIDE) && slant <= 1.0;
-        let mut hidden: Vec<f64> = self.hidden.iter().filter(beside).map(|p| p.x).collect();
-        hidden.sort_by(f64::total_cmp);
-        let after = beyond(to, hidden.iter().copied());
-        let before = beyond(-from, hidden.iter().rev().map(|x| -x));
-        let known = before.max(after) <= 2.0 * gripper.clearance;
+        let [after, before] = [(1.0, to), (-1.0, from)].map(|(side, end)| self.unseen(side, end, shift));
+        let (after, before) = (after.filter(within)?, before.filter(within)?);
         // In the middle of where it can end, it is off by at most the clearance: a finger never comes down on it.
         let (from, to) = (from - 0.5 * before, to + 0.5 * after);
         let width = to - from + 2.0 * gripper.clearance;
-        let fits = holds && known && width <= gripper.max_width && self.has_room(shift, 0.5 * (from + to), width);
+        let fits = holds && width <= gripper.max_width && self.has_room(shift, 0.5 * (from + to), width);
         let quality = (1.0 - 0.5 * slant) * self.quality(sides, slice.len(), shift, width / gripper.max_width);
         fits.then_some(Pinch { at: [0.5 * (from + to), shift, self.tips], width, quality })
+    }
+
+    /// How far beyond the last point at `end`, to this `side` of it, the object may go on hidden (m); none: no ray says.
+    fn unseen(&self, side: f64, end: f64, shift: f64) -> Option<f64> {
+        let beyond = |all: &[Vector3<f64>]| -> Vec<f64> {
+            let beside = all.iter().filter(|p| (p.y - shift).abs() <= HALF_FINGER);
+            beside.map(|p| side * (p.x - end)).filter(|way| *way > 0.0).collect()
+        };
+        let mut hidden = beyond(&self.hidden);
+        hidden.sort_by(f64::total_cmp);
+        let unseen = hidden.into_iter().fold(0.0, |reached, way| if way - reached <= GAP { way } else { reached });
+        let free = beyond(&self.free).into_iter().filter(|way| (0.0..GAP).contains(&(way - unseen))).count();
+        (free >= FREE).then_some(unseen)
     }
 
     /// True if rays went through where either finger goes, and nothing is there.
@@ -202,15 +225,6 @@ fn ends(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
     sorted.sort_by(f64::total_cmp);
     let cut = sorted.len() / 100;
     Some([*sorted.get(cut)?, *sorted.get(sorted.len().checked_sub(cut + 1)?)?])
-}
-
-/// How far from `end` upward nothing free is between the hidden places, which rise (m).
-fn beyond(end: f64, hidden: impl Iterator<Item = f64>) -> f64 {
-    let reached = hidden.skip_while(|x| *x <= end).try_fold(end, |reached, x| {
-        if x - reached <= GAP { std::ops::ControlFlow::Continue(x) } else { std::ops::ControlFlow::Break(reached) }
-    });
-    let (std::ops::ControlFlow::Continue(reached) | std::ops::ControlFlow::Break(reached)) = reached;
-    reached - end
 }
 
 /// The greater slope of the two sides along the fingers: of what one half of a finger touches against the other.
@@ -276,8 +290,15 @@ mod tests {
         all.filter(|p| !dark.contains(&cell(*p))).collect()
     }
 
+    /// Of things in the target frame; the camera's has the same axes.
+    fn pinched(bar: &[Point3<f64>], others: &[Point3<f64>], eye: &Point3<f64>) -> Vec<Grasp> {
+        let target_from_camera = Isometry3::from_parts(Translation3::from(*eye), UnitQuaternion::identity());
+        let kept = bar.iter().map(|p| target_from_camera.inverse_transform_point(p)).collect();
+        pinches(&Points { kept, ..Points::default() }, others, &target_from_camera, &GRIPPER)
+    }
+
     fn alone(bar: &[Point3<f64>], eye: &Point3<f64>) -> Vec<Grasp> {
-        pinches(bar, &table(&[bar], eye), eye, &GRIPPER)
+        pinched(bar, &table(&[bar], eye), eye)
     }
 
     #[test]
@@ -297,12 +318,12 @@ mod tests {
         let beside = |y: f64| {
             let other = block([0.0, y], 0.15, 0.03, 0.05);
             let seen: Vec<Point3<f64>> = table(&[&bar, &other], &EYE).into_iter().chain(other).collect();
-            pinches(&bar, &seen, &EYE, &GRIPPER)
+            pinched(&bar, &seen, &EYE)
         };
         assert!(beside(0.045).is_empty(), "10 mm are too little for a finger");
         assert!(!beside(0.085).is_empty());
         assert!(alone(&block([0.0, 0.0], 0.15, 0.1, 0.05), &EYE).is_empty(), "wider than the gripper opens");
-        assert!(pinches(&[], &[], &EYE, &GRIPPER).is_empty());
+        assert!(pinched(&[], &[], &EYE).is_empty());
     }
 
     #[test]
@@ -311,7 +332,7 @@ mod tests {
         assert!(!alone(&bar, &EYE).is_empty());
         let shallow = Point3::new(0.0, -0.8, 0.25);
         assert!(alone(&bar, &shallow).is_empty(), "a handle may be behind");
-        assert!(pinches(&bar, &[], &EYE, &GRIPPER).is_empty(), "nothing says that there is room");
+        assert!(pinched(&bar, &[], &EYE).is_empty(), "nothing says that there is room");
     }
 
     #[test]

@@ -32,10 +32,10 @@ const ROUND: f64 = 0.1;
 /// none: gravity is unknown and the axes are the camera's.
 pub fn locate(points: &Points, focal: f64, target_from_camera: Option<&Isometry3<f64>>) -> Option<Located> {
     let to_target = target_from_camera.copied().unwrap_or_else(Isometry3::identity);
-    let all: Vec<Point3<f64>> = points.kept.iter().map(|p| to_target * p).collect();
-    if all.is_empty() {
+    if points.kept.is_empty() {
         return None;
     }
+    let all: Vec<Point3<f64>> = points.kept.iter().chain(&points.closed).map(|p| to_target * p).collect();
     let yaw = target_from_camera.map(|_| longest_side(&all));
     let rotation = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), yaw.unwrap_or(0.0));
     let local: Vec<Point3<f64>> = all.iter().map(|p| rotation.inverse() * p).collect();

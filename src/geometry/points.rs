@@ -17,11 +17,13 @@ pub struct Range {
     pub max: f32,
 }
 
-/// What lies under a mask.
+/// What lies under a mask: points in the optical frame (m); of a large mask every second (third, ...) pixel's.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Points {
-    /// On the object's surface, in the optical frame (m); of a large mask every second (third, ...) pixel.
+    /// On the object's surface, where it was measured.
     pub kept: Vec<Point3<f64>>,
+    /// Where the surface goes on over holes: good for how far the object reaches, not for what a finger needs.
+    pub closed: Vec<Point3<f64>>,
     /// Pixels of the mask that were measured, in range or not.
     pub measured: usize,
     /// Of them, beyond the range.
@@ -31,9 +33,13 @@ pub struct Points {
 /// Points of the object under `mask`.
 pub fn under(mask: &Mask, depth: &DepthImage, lens: &Lens, range: Range) -> Points {
     let grid = Grid::new(mask, depth, range);
-    let point = |([x, y], z): ([f64; 2], f64)| lens.ray(x, y).map(|[rx, ry]| Point3::new(rx * z, ry * z, z));
-    let kept = grid.surface().filter_map(point).collect();
-    Points { kept, measured: grid.measured, out_of_range: grid.out_of_range }
+    let mut points = Points { measured: grid.measured, out_of_range: grid.out_of_range, ..Points::default() };
+    for ([x, y], z, measured) in grid.surface() {
+        let Some([rx, ry]) = lens.ray(x, y) else { continue };
+        let list = if measured { &mut points.kept } else { &mut points.closed };
+        list.push(Point3::new(rx * z, ry * z, z));
+    }
+    points
 }
 
 #[cfg(test)]

@@ -94,13 +94,13 @@ impl Grid {
         grid
     }
 
-    /// Every pixel (column, row) of which the depth (m) is known.
-    pub fn surface(&self) -> impl Iterator<Item = ([f64; 2], f64)> + '_ {
+    /// Every pixel (column, row) of which the depth (m) is known, and whether it was measured right there.
+    pub fn surface(&self) -> impl Iterator<Item = ([f64; 2], f64, bool)> + '_ {
         let planes = self.continued(self.planes(&self.core()));
         planes.into_iter().enumerate().filter(|(_, plane)| plane.at > 0.0).map(|(at, plane)| {
             let (x, y) = (at % self.width - PAD, at / self.width - PAD);
             let pixel = |origin: u32, cell: usize| f64::from(origin) + (cell * self.stride) as f64;
-            ([pixel(self.origin.0, x), pixel(self.origin.1, y)], 1.0 / f64::from(plane.at))
+            ([pixel(self.origin.0, x), pixel(self.origin.1, y)], 1.0 / f64::from(plane.at), self.depth[at] > 0.0)
         })
     }
 

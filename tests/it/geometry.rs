@@ -153,8 +153,7 @@ impl Seen {
     }
 
     fn pinches(&self) -> Vec<Grasp> {
-        let points: Vec<Point3<f64>> = self.points.kept.iter().map(|p| self.map_from_optical() * p).collect();
-        pinches(&points, &self.shot.others(self.object), &self.shot.eye(), &GRIPPER)
+        pinches(&self.points, &self.shot.others(self.object), self.map_from_optical(), &GRIPPER)
     }
 
     fn name(&self) -> String {
