@@ -18,6 +18,7 @@ use nalgebra::Vector3;
 
 use super::locate::span;
 use super::points::Points;
+use super::points::thinned;
 use crate::types::Grasp;
 
 /// What the gripper can do.
@@ -58,8 +59,10 @@ const FREE: usize = 3;
 /// Farther apart, two hidden rays may have free space between them (m): no finger needs less, and at 1.2 m and a flat view rays
 /// are 6 mm apart.
 const GAP: f64 = 0.008;
-/// So many points of the object, and of everything else, are enough.
-const ENOUGH: usize = 1500;
+/// So many points, or rays, of one kind are enough.
+const ENOUGH: usize = 1200;
+/// So many of everything else near by.
+const ENOUGH_OTHERS: usize = 6000;
 /// At most so many are given.
 const MOST: usize = 5;
 
@@ -73,14 +76,18 @@ pub fn pinches(
 ) -> Vec<Grasp> {
     let in_target = |all: &[Point3<f64>]| -> Vec<Point3<f64>> { all.iter().map(|p| target_from_camera * p).collect() };
     let eye = Point3::from(target_from_camera.translation.vector);
-    let points = thinned(in_target(&object.kept));
+    let points = thinned(&in_target(&object.kept), ENOUGH);
     let closed = in_target(&object.closed);
     let [low, high] = span(points.iter().map(|p| p.z));
     let middle = [0, 1].map(|axis| span(points.iter().map(|p| p[axis])).iter().sum::<f64>() * 0.5);
     let mut heights = REACHES.map(|reach| (high - reach).max(low + FLOOR)).to_vec();
     heights.retain(|tips| points.len() >= SUPPORT && high - tips >= HELD && *tips < eye.z);
     heights.dedup();
-    let seen = Seen { points: &points, closed: &closed, others, eye };
+    let around = |p: &Point3<f64>| (p.x - middle[0]).hypot(p.y - middle[1]) < 1.5 * (gripper.max_width + THICKNESS);
+    let tells = |p: &&Point3<f64>| around(p) || crossing(&eye, p, high).is_some_and(|p| around(&p));
+    let others: Vec<Point3<f64>> = others.iter().filter(tells).copied().collect();
+    let others = thinned(&others, ENOUGH_OTHERS);
+    let seen = Seen { points: &points, closed: &closed, others: &others, eye };
     let levels: Vec<Level> = heights.iter().map(|&tips| Level::new(&seen, middle, tips, gripper)).collect();
     let mut found: Vec<Grasp> = vec![];
     for yaw in (0..DIRECTIONS).map(|i| std::f64::consts::PI * i as f64 / DIRECTIONS as f64) {
@@ -94,10 +101,9 @@ pub fn pinches(
     found
 }
 
-/// At most [`ENOUGH`] of them, evenly.
-fn thinned<T: Copy>(all: Vec<T>) -> Vec<T> {
-    let step = all.len().div_ceil(ENOUGH).max(1);
-    all.into_iter().step_by(step).collect()
+/// Where the ray that ended at `p` is at this height; looking up from the eye it never gets there.
+fn crossing(eye: &Point3<f64>, p: &Point3<f64>, height: f64) -> Option<Point3<f64>> {
+    (p.z < eye.z).then(|| eye + (p - eye) * ((eye.z - height) / (eye.z - p.z)))
 }
 
 /// What the camera sees, in the target frame (m).
@@ -129,19 +135,18 @@ impl Level {
         let (eye, reach) = (&seen.eye, gripper.max_width + THICKNESS);
         let place = |p: Point3<f64>| Vector3::new(p.x - x, p.y - y, p.z);
         let near = |p: &Vector3<f64>| p.x.hypot(p.y) < reach;
-        // The ray of a point, at the height of the tips; looking up from the eye it never gets there.
-        let crossing =
-            |p: &Point3<f64>| (p.z < eye.z).then(|| place(eye + (p - eye) * ((eye.z - tips) / (eye.z - p.z))));
+        let crossing = |p: &Point3<f64>| crossing(eye, p, tips).map(place);
         let above = |p: &&Point3<f64>| p.z > tips;
         let measured = || seen.points.iter().chain(seen.others);
         let solid = || seen.others.iter().chain(seen.closed).filter(above);
         let all = || measured().chain(seen.closed);
+        let few = |all: &mut dyn Iterator<Item = Vector3<f64>>| thinned(&all.filter(near).collect::<Vec<_>>(), ENOUGH);
         Self {
             tips,
             body: seen.points.iter().filter(above).copied().map(place).collect(),
-            others: thinned(solid().copied().map(place).filter(near).collect()),
-            hidden: thinned(all().filter(above).filter_map(crossing).filter(near).collect()),
-            free: thinned(measured().filter(|p| !above(p)).filter_map(crossing).filter(near).collect()),
+            others: few(&mut solid().copied().map(place)),
+            hidden: few(&mut all().filter(above).filter_map(crossing)),
+            free: few(&mut measured().filter(|p| !above(p)).filter_map(crossing)),
         }
     }
 

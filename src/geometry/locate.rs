@@ -11,12 +11,13 @@ use nalgebra::UnitQuaternion;
 use nalgebra::Vector3;
 
 use super::points::Points;
+use super::points::thinned;
 use crate::types::Located;
 
 /// Of the points along an axis, so many beyond each end are strays.
 const STRAYS: f64 = 0.002;
 /// So many points are enough to find the yaw.
-const ENOUGH: usize = 1500;
+const ENOUGH: usize = 800;
 /// Depth noise of a structured-light or stereo camera: this times the square of the depth (m).
 const DEPTH_NOISE: f64 = 0.0025;
 /// Spread of where an edge of a mask is (px).
@@ -50,7 +51,7 @@ pub fn locate(points: &Points, focal: f64, target_from_camera: Option<&Isometry3
 
 /// Yaw in (-90, 90] degrees of the longer side of the smallest rectangle around the points seen from above.
 fn longest_side(points: &[Point3<f64>]) -> f64 {
-    let flat: Vec<[f64; 2]> = points.iter().step_by(points.len().div_ceil(ENOUGH)).map(|p| [p.x, p.y]).collect();
+    let flat: Vec<[f64; 2]> = thinned(points, ENOUGH).iter().map(|p| [p.x, p.y]).collect();
     let sides = |yaw: f64| {
         let (sin, cos) = yaw.sin_cos();
         let along = span(flat.iter().map(|[x, y]| x * cos + y * sin));

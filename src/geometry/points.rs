@@ -42,6 +42,13 @@ pub fn under(mask: &Mask, depth: &DepthImage, lens: &Lens, range: Range) -> Poin
     points
 }
 
+/// About `enough` of them at most, evenly. They are in rows, so not every n-th: those could all be in a few columns.
+pub(super) fn thinned<T: Copy>(all: &[T], enough: usize) -> Vec<T> {
+    const GOLDEN: f64 = 0.618_033_988_749_895; // its multiples spread evenly
+    let share = enough as f64 / all.len().max(1) as f64;
+    all.iter().enumerate().filter(|(i, _)| (*i as f64 * GOLDEN).fract() < share).map(|(_, each)| *each).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
