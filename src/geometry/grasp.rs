@@ -54,13 +54,13 @@ const SIDE: usize = 3;
 const FRICTION: f64 = 0.5;
 /// Points or hidden rays where a finger goes that forbid it: fewer are strays.
 const BLOCKING: usize = 3;
-/// Free rays that must have gone through where the object ends, and where a finger goes.
-const FREE: usize = 3;
+/// Free rays that must have gone through where the object ends, and where a finger goes, in each half of a finger's breadth.
+const FREE: usize = 2;
 /// Farther apart, two hidden rays may have free space between them (m): no finger needs less, and at 1.2 m and a flat view rays
 /// are 6 mm apart.
 const GAP: f64 = 0.008;
 /// So many points, or rays, of one kind are enough.
-const ENOUGH: usize = 1200;
+const ENOUGH: usize = 1500;
 /// So many of everything else near by.
 const ENOUGH_OTHERS: usize = 6000;
 /// At most so many are given.
@@ -179,12 +179,15 @@ impl Level {
         ];
         let slant = slanted(&slice, shift) / FRICTION;
         let holds = top - self.tips >= HELD && sides.iter().all(|&n| n >= SIDE) && slant <= 1.0;
+        if !holds || to - from + 2.0 * gripper.clearance > gripper.max_width {
+            return None;
+        }
         let [after, before] = [(1.0, to), (-1.0, from)].map(|(side, end)| self.unseen(side, end, shift));
         let (after, before) = (after.filter(within)?, before.filter(within)?);
         // In the middle of where it can end, it is off by at most the clearance: a finger never comes down on it.
         let (from, to) = (from - 0.5 * before, to + 0.5 * after);
         let width = to - from + 2.0 * gripper.clearance;
-        let fits = holds && width <= gripper.max_width && self.has_room(shift, 0.5 * (from + to), width);
+        let fits = width <= gripper.max_width && self.has_room(shift, 0.5 * (from + to), width);
         let quality = (1.0 - 0.5 * slant) * self.quality(sides, slice.len(), shift, width / gripper.max_width);
         fits.then_some(Pinch { at: [0.5 * (from + to), shift, self.tips], width, quality })
     }
@@ -198,20 +201,24 @@ impl Level {
         let mut hidden = beyond(&self.hidden);
         hidden.sort_by(f64::total_cmp);
         let unseen = hidden.into_iter().fold(0.0, |reached, way| if way - reached <= GAP { way } else { reached });
-        let free = beyond(&self.free).into_iter().filter(|way| (0.0..GAP).contains(&(way - unseen))).count();
-        (free >= FREE).then_some(unseen)
+        let ends = |across: f64| (0.0..GAP).contains(&(side * (across - end) - unseen));
+        self.is_free(shift, ends).then_some(unseen)
+    }
+
+    /// True if rays went through the part of the slice that is meant.
+    fn is_free(&self, shift: f64, meant: impl Fn(f64) -> bool) -> bool {
+        let inside = |p: &&Vector3<f64>| (p.y - shift).abs() <= HALF_FINGER && meant(p.x);
+        let half = |upper: bool| self.free.iter().filter(inside).filter(|p| (p.y > shift) == upper).count();
+        half(false) >= FREE && half(true) >= FREE
     }
 
     /// True if rays went through where either finger goes, and nothing is there.
     fn has_room(&self, shift: f64, middle: f64, width: f64) -> bool {
         [-1.0, 1.0].into_iter().all(|side| {
-            let finger = |p: &&Vector3<f64>| {
-                let beyond = side * (p.x - middle) - 0.5 * width;
-                (0.0..THICKNESS).contains(&beyond) && (p.y - shift).abs() <= HALF_FINGER
-            };
-            let count = |all: &[Vector3<f64>]| all.iter().filter(finger).count();
-            let taken = count(&self.others).max(count(&self.body)).max(count(&self.hidden));
-            taken < BLOCKING && count(&self.free) >= FREE
+            let under = |across: f64| (0.0..THICKNESS).contains(&(side * (across - middle) - 0.5 * width));
+            let finger = |p: &&Vector3<f64>| under(p.x) && (p.y - shift).abs() <= HALF_FINGER;
+            let taken = [&self.others, &self.body, &self.hidden].map(|all| all.iter().filter(finger).count());
+            taken.iter().all(|&n| n < BLOCKING) && self.is_free(shift, under)
         })
     }
 
@@ -228,7 +235,7 @@ impl Level {
 fn ends(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
-    let cut = sorted.len() / 100;
+    let cut = sorted.len() / 300;
     Some([*sorted.get(cut)?, *sorted.get(sorted.len().checked_sub(cut + 1)?)?])
 }
 

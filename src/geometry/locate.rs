@@ -18,10 +18,13 @@ use crate::types::Located;
 const STRAYS: f64 = 0.002;
 /// So many points are enough to find the yaw.
 const ENOUGH: usize = 800;
-/// Depth noise of a structured-light or stereo camera: this times the square of the depth (m).
-const DEPTH_NOISE: f64 = 0.0025;
+/// Spread of the middle along the view, at 1 m; grows with the square of the depth, as a depth camera's noise does (m). With
+/// [`EDGE`] and [`REST`] large enough that 9 in 10 simulated objects with 15 % holes lie in their 95 % ellipsoid.
+const DEPTH_NOISE: f64 = 0.004;
 /// Spread of where an edge of a mask is (px).
-const EDGE: f64 = 1.0;
+const EDGE: f64 = 1.5;
+/// What is left when the camera is near: holes at the ends (m).
+const REST: f64 = 0.001;
 /// Variance of a rotation that nothing tells (rad^2).
 const UNKNOWN: f64 = std::f64::consts::PI * std::f64::consts::PI;
 /// Variance of what stands upright by assumption (rad^2): 5 degrees.
@@ -95,7 +98,8 @@ fn covariance(
     target_from_camera: &Rotation3<f64>,
     upright: Option<&Vector3<f64>>,
 ) -> Matrix6<f64> {
-    let (across, along) = ((EDGE * distance / focal).powi(2), (DEPTH_NOISE * distance * distance).powi(2) + 1e-6);
+    let spread = |of: f64| of.powi(2) + REST.powi(2);
+    let (across, along) = (spread(EDGE * distance / focal), spread(DEPTH_NOISE * distance * distance));
     let r = target_from_camera.matrix();
     let position = r * Matrix3::from_diagonal(&Vector3::new(across, across, along)) * r.transpose();
     let position = 0.5 * (position + position.transpose());

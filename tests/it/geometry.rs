@@ -36,7 +36,7 @@ const SHOTS: u64 = 60;
 /// Pixels of the sensor.
 const SIZE: (u32, u32) = (640, 480);
 /// Blind patches a frame: 15 % of its pixels.
-const PATCHES: u32 = 230;
+const PATCHES: u32 = 240;
 /// Distances of the objects that are measured (m).
 const DISTANCES: std::ops::RangeInclusive<f64> = 0.4..=1.2;
 /// Objects of which less is seen are not measured (px).
@@ -233,16 +233,13 @@ impl Errors {
         let mut worst: Vec<&(f64, String)> = self.0.iter().collect();
         worst.sort_by(|a, b| b.0.total_cmp(&a.0));
         let worst: Vec<String> =
-            worst.iter().take(25).map(|(error, what)| format!("\n    {:.1} mm: {what}", 1e3 * error)).collect();
+            worst.iter().take(5).map(|(error, what)| format!("\n    {:.1} mm: {what}", 1e3 * error)).collect();
         let (p50, p95) = (1e3 * self.quantile(0.5), 1e3 * self.quantile(0.95));
         format!("{name}: p50 {p50:.1} mm, p95 {p95:.1} mm of {}; worst:{}", self.0.len(), worst.concat())
     }
 
     fn check(&self, name: &str, most: f64) {
         println!("{}", self.say(name));
-        if std::env::var("KEEP").is_ok() {
-            return;
-        }
         assert!(self.0.len() >= 40 && self.quantile(0.95) <= most, "{}", self.say(name));
     }
 }
@@ -327,6 +324,94 @@ fn pinches_are_as_wide_as_the_true_bodies() {
         }
     }
     println!("{with} of {} have pinches", SEEN.len());
+    assert!(with * 2 > SEEN.len(), "{with} of {} have pinches", SEEN.len());
     best.check("width of the best pinch", 0.01);
     all.check("width of every pinch", 0.01);
+}
+
+#[test]
+fn fingers_never_come_down_on_a_body() {
+    for seen in SEEN.iter() {
+        let bodies: Vec<Vec<Point3<f64>>> = seen.shot.scene.objects.iter().map(body).collect();
+        for grasp in seen.pinches() {
+            let hit = |p: &Point3<f64>| {
+                let p = grasp.pose.inverse_transform_point(p);
+                let beside = p.y.abs() - 0.5 * grasp.width;
+                p.x.abs() <= HALF_FINGER && (0.0..FINGER).contains(&beside) && p.z <= 0.0
+            };
+            // By half a millimetre: the surface of a body is known 2 mm apart.
+            let touched = bodies.iter().position(|body| body.iter().any(hit));
+            assert_eq!(touched, None, "{} of {:?}", seen.name(), seen.shot.scene.objects);
+        }
+    }
+}
+
+#[test]
+fn centres_lie_where_their_covariance_says() {
+    let inside = SEEN.iter().filter(|seen| {
+        let found = seen.located(Some(seen.map_from_optical()));
+        let surface: Vec<Point3<f64>> = seen.surface.iter().map(|p| seen.map_from_optical() * p).collect();
+        let off = found.pose.translation.vector - bounds(&surface, &found.pose.rotation).0.coords;
+        let covariance = found.covariance.fixed_view::<3, 3>(0, 0).into_owned();
+        off.dot(&(covariance.try_inverse().unwrap() * off)) < 7.81 // 95 % of chi-square with 3 degrees of freedom
+    });
+    let share = inside.count() as f64 / SEEN.len() as f64;
+    println!("{share:.3} of the centres lie in their 95 % ellipsoid");
+    assert!(share >= 0.9, "{share}");
+}
+
+/// A picture, from `eye` above the middle of the table top, of boxes (x, y, yaw, scale) on it.
+fn boxes(boxes: &[[f64; 4]], eye: Vector3<f64>, sensor: &Sensor) -> &'static Shot {
+    let mut drawn = draw(&mut rng(Split::Test, 12, 1), Split::Test, SIZE.0, SIZE.1);
+    let (top, any) = (f64::from(drawn.scene.table.top), drawn.scene.objects[0]);
+    let stand = |&[x, y, yaw, scale]: &[f64; 4]| {
+        let height = top + scale * f64::from(Shape::Box.half_extents().z);
+        let map_from_object = Isometry3::new(Vector3::new(x, y, height), Vector3::z() * yaw);
+        Object { shape: Shape::Box, scale, map_from_object, ..any }
+    };
+    drawn.scene.objects = boxes.iter().map(stand).collect();
+    let target = Point3::new(0.0, 0.0, top);
+    let view = View::looking_at(drawn.view.intrinsics, target + eye, target, 0.0).unwrap();
+    Box::leak(Box::new(Shot::taken(drawn.scene, view, sensor, 1)))
+}
+
+#[test]
+fn neighbours_and_wide_bodies_leave_no_pinch() {
+    let (above, usual) = (Vector3::new(0.05, -0.25, 0.6), Sensor { depth_noise: 0.001, ..Sensor::PERFECT });
+    let pinches = |all: &[[f64; 4]]| Seen::new(boxes(all, above, &usual), 0).pinches().len();
+    let bar = [0.0, 0.0, 0.0, 0.9]; // 76 x 59 mm: to be taken across y
+    let beside = |gap: f64| [0.059 + gap, -0.059 - gap].map(|y| [0.0, y, 0.0, 0.9]);
+    assert!(pinches(&[bar]) > 0);
+    assert!(pinches(&[bar, beside(0.05)[0], beside(0.05)[1]]) > 0, "5 cm are enough for a finger");
+    assert_eq!(pinches(&[bar, beside(0.01)[0]]), 0, "1 cm is not, behind");
+    assert_eq!(pinches(&[bar, beside(0.01)[1]]), 0, "nor in front");
+    assert_eq!(pinches(&[[0.0, 0.0, 0.3, 1.4]]), 0, "the short side is 92 mm, the gripper opens 85 mm");
+}
+
+#[test]
+fn outliers_mixed_pixels_and_holes_do_not_move_the_pose() {
+    let clean = boxes(&[[0.0, 0.0, 0.5, 1.2]], Vector3::new(0.3, -0.4, 0.5), &Sensor::PERFECT);
+    let mask = mask(&clean.layers, 0);
+    let locate_in = |depth: &DepthImage| {
+        let points = under(&mask, depth, &clean.lens(), RANGE);
+        locate(&points, clean.view.intrinsics.fx, Some(&clean.view.map_from_optical)).unwrap()
+    };
+    let mut random = rng(Split::Test, 12, 2);
+    let (mut depth, width) = (clean.depth.clone(), SIZE.0 as usize);
+    for i in (width..depth.metres.len() - width).filter(|&i| clean.layers.labels[i] == 1) {
+        let around = [i - 1, i + 1, i - width, i + width];
+        let background = around.into_iter().find(|&other| clean.layers.labels[other] == 0);
+        let z = &mut depth.metres[i];
+        match (random.random_range(0.0..1.0), background) {
+            (0.0..0.15, _) => *z = 0.0,
+            (0.15..0.18, _) => *z += random.random_range(-0.3..0.8),
+            (_, Some(other)) => *z += (clean.depth.metres[other] - *z) * random.random_range(0.0..1.0),
+            _ => {}
+        }
+    }
+    let (right, found) = (locate_in(&clean.depth), locate_in(&depth));
+    let moved = (right.pose.translation.vector - found.pose.translation.vector).norm();
+    let (grown, turned) = (size_error(&right.size, &found.size), right.pose.rotation.angle_to(&found.pose.rotation));
+    println!("moved by {:.1} mm, grown by {:.1} mm, turned by {turned:.3} rad", 1e3 * moved, 1e3 * grown);
+    assert!(moved < 0.003 && grown < 0.005 && turned < 0.03, "{moved} {grown} {turned}");
 }
