@@ -59,10 +59,12 @@ const FREE: usize = 2;
 /// Farther apart, two hidden rays may have free space between them (m): no finger needs less, and at 1.2 m and a flat view rays
 /// are 6 mm apart.
 const GAP: f64 = 0.008;
-/// So many points, or rays, of one kind are enough.
+/// So many points of the object are enough.
 const ENOUGH: usize = 1500;
+/// So many rays of one kind near by.
+const ENOUGH_RAYS: usize = 3000;
 /// So many of everything else near by.
-const ENOUGH_OTHERS: usize = 6000;
+const ENOUGH_OTHERS: usize = 12_000;
 /// At most so many are given.
 const MOST: usize = 5;
 
@@ -140,7 +142,8 @@ impl Level {
         let measured = || seen.points.iter().chain(seen.others);
         let solid = || seen.others.iter().chain(seen.closed).filter(above);
         let all = || measured().chain(seen.closed);
-        let few = |all: &mut dyn Iterator<Item = Vector3<f64>>| thinned(&all.filter(near).collect::<Vec<_>>(), ENOUGH);
+        let few =
+            |all: &mut dyn Iterator<Item = Vector3<f64>>| thinned(&all.filter(near).collect::<Vec<_>>(), ENOUGH_RAYS);
         Self {
             tips,
             body: seen.points.iter().filter(above).copied().map(place).collect(),
@@ -287,9 +290,9 @@ mod tests {
 
     /// What the eye sees of a block on z = 0: its top and its front.
     fn block(centre: [f64; 2], long: f64, short: f64, high: f64) -> Vec<Point3<f64>> {
-        let top = steps(60).flat_map(|a| steps(40).map(move |b| Point3::new(a * long, b * short, high)));
+        let top = steps(100).flat_map(|a| steps(40).map(move |b| Point3::new(a * long, b * short, high)));
         let front =
-            steps(60).flat_map(|a| steps(50).map(move |c| Point3::new(a * long, -0.5 * short, (c + 0.5) * high)));
+            steps(100).flat_map(|a| steps(150).map(move |c| Point3::new(a * long, -0.5 * short, (c + 0.5) * high)));
         top.chain(front).map(|p| p + Vector3::new(centre[0], centre[1], 0.0)).collect()
     }
 
@@ -298,7 +301,7 @@ mod tests {
         let shadow = |p: &Point3<f64>| eye + (p - eye) * (eye.z / (eye.z - p.z));
         let cell = |p: Point3<f64>| ((p.x / 0.003).round() as i64, (p.y / 0.003).round() as i64);
         let dark: std::collections::HashSet<_> = blocks.iter().flat_map(|b| b.iter()).map(shadow).map(cell).collect();
-        let all = steps(200).flat_map(|a| steps(200).map(move |b| Point3::new(0.6 * a, 0.6 * b, 0.0)));
+        let all = steps(300).flat_map(|a| steps(300).map(move |b| Point3::new(0.6 * a, 0.6 * b, 0.0)));
         all.filter(|p| !dark.contains(&cell(*p))).collect()
     }
 

@@ -93,6 +93,34 @@ mod tests {
     }
 
     #[test]
+    fn over_holes_the_surface_goes_on_apart_from_what_was_measured() {
+        let slanted = |x: u32| 0.5 + 0.004 * x as f32;
+        let (points, _) = depths(|x, y| if (6..12).contains(&x) && y < 12 { 0.0 } else { slanted(x) });
+        assert_eq!(points.kept.len() + points.closed.len(), 400);
+        assert_eq!(points.closed.len(), 72);
+        let off = |p: &Point3<f64>| (p.z - f64::from(slanted((100.0 * p.x / p.z + 10.0).round() as u32))).abs();
+        assert!(
+            points.closed.iter().all(|p| off(p) < 0.004),
+            "{:?}",
+            points.closed.iter().map(off).fold(0.0, f64::max)
+        );
+    }
+
+    #[test]
+    fn a_part_behind_a_gap_is_the_objects_unless_it_goes_on_outside_the_mask() {
+        let depth = |x: u32, _| if x < 15 { 0.5 } else { 0.54 };
+        let (mut mask, image) = scene(depth);
+        let behind = |mask: &Mask| {
+            let points = under(mask, &image, &Lens::pinhole(100.0, 100.0, 10.0, 10.0), RANGE);
+            points.kept.iter().filter(|p| p.z > 0.53).count()
+        };
+        assert!(behind(&mask) >= 80, "{}", behind(&mask));
+        // The same surface goes on to the right of the mask.
+        mask.pixels.iter_mut().enumerate().filter(|(i, _)| i % 20 >= 18).for_each(|(_, pixel)| *pixel = 0);
+        assert_eq!(behind(&mask), 0);
+    }
+
+    #[test]
     fn what_is_out_of_range_is_counted() {
         let (points, depths) = depths(|_, y| if y < 15 { 5.0 } else { 0.5 });
         assert_eq!((points.measured, points.out_of_range), (400, 300));

@@ -31,7 +31,7 @@ const WINDOW: isize = 2;
 /// Cells around the grid, so that windows need no bounds.
 const PAD: usize = WINDOW as usize;
 /// Masks of more pixels are thinned: their pixels are small, and time is short.
-const MANY: usize = 30_000;
+const MANY: usize = 20_000;
 
 /// Mask and depth in the mask's rectangle, one cell a pixel, or every second (third, ...) pixel of a large mask.
 pub struct Grid {
