@@ -31,7 +31,7 @@ use std::f64::consts::PI;
 use std::sync::LazyLock;
 
 /// Pictures taken.
-pub const SHOTS: u64 = 80;
+pub const SHOTS: u64 = 64;
 /// Pixels of the sensor.
 pub const SIZE: (u32, u32) = (640, 480);
 /// Blind patches a frame: 15 % of its pixels.
@@ -74,7 +74,7 @@ impl Shot {
     /// Looks at one thing of a random scene, from anywhere above the table.
     fn new(index: u64) -> Self {
         let mut random = rng(Split::Novel, 12, index);
-        let split = if index % 5 == 0 { Split::Novel } else { Split::Test };
+        let split = if index.is_multiple_of(5) { Split::Novel } else { Split::Test };
         let drawn = draw(&mut random, split, SIZE.0, SIZE.1);
         let target = drawn.scene.objects[random.random_range(0..drawn.scene.objects.len())].center();
         let (elevation, azimuth) = (random.random_range(22.0f64..75.0).to_radians(), random.random_range(-PI..PI));
