@@ -68,7 +68,7 @@ const ENOUGH_OTHERS: usize = 12_000;
 /// At most so many are given.
 const MOST: usize = 5;
 
-/// The best pinches of the object of `object`; `others` are points of everything else that the camera sees near by, with what
+/// The best pinches of `object`; `others` are points of everything else that the camera sees near by, with what
 /// the object stands on (m, in the target frame).
 pub fn pinches(
     object: &Points,
