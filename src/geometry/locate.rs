@@ -11,14 +11,20 @@ use nalgebra::UnitQuaternion;
 use nalgebra::Vector3;
 
 use super::points::Points;
+use super::points::thinned;
 use crate::types::Located;
 
 /// Of the points along an axis, so many beyond each end are strays.
-const STRAYS: f64 = 0.004;
-/// Depth noise of a structured-light or stereo camera: this times the square of the depth (m).
-const DEPTH_NOISE: f64 = 0.0025;
+const STRAYS: f64 = 0.002;
+/// So many points are enough to find the yaw.
+const ENOUGH: usize = 800;
+/// Spread of the middle along the view, at 1 m; grows with the square of the depth, as a depth camera's noise does (m). With
+/// [`EDGE`] and [`REST`] large enough that 9 in 10 simulated objects with 15 % holes lie in their 95 % ellipsoid.
+const DEPTH_NOISE: f64 = 0.004;
 /// Spread of where an edge of a mask is (px).
-const EDGE: f64 = 1.0;
+const EDGE: f64 = 1.5;
+/// What is left when the camera is near: holes at the ends (m).
+const REST: f64 = 0.001;
 /// Variance of a rotation that nothing tells (rad^2).
 const UNKNOWN: f64 = std::f64::consts::PI * std::f64::consts::PI;
 /// Variance of what stands upright by assumption (rad^2): 5 degrees.
@@ -30,10 +36,10 @@ const ROUND: f64 = 0.1;
 /// none: gravity is unknown and the axes are the camera's.
 pub fn locate(points: &Points, focal: f64, target_from_camera: Option<&Isometry3<f64>>) -> Option<Located> {
     let to_target = target_from_camera.copied().unwrap_or_else(Isometry3::identity);
-    let all: Vec<Point3<f64>> = points.kept.iter().map(|p| to_target * p).collect();
-    if all.is_empty() {
+    if points.kept.is_empty() {
         return None;
     }
+    let all: Vec<Point3<f64>> = points.kept.iter().chain(&points.closed).map(|p| to_target * p).collect();
     let yaw = target_from_camera.map(|_| longest_side(&all));
     let rotation = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), yaw.unwrap_or(0.0));
     let local: Vec<Point3<f64>> = all.iter().map(|p| rotation.inverse() * p).collect();
@@ -48,7 +54,7 @@ pub fn locate(points: &Points, focal: f64, target_from_camera: Option<&Isometry3
 
 /// Yaw in (-90, 90] degrees of the longer side of the smallest rectangle around the points seen from above.
 fn longest_side(points: &[Point3<f64>]) -> f64 {
-    let flat: Vec<[f64; 2]> = points.iter().map(|p| [p.x, p.y]).collect();
+    let flat: Vec<[f64; 2]> = thinned(points, ENOUGH).iter().map(|p| [p.x, p.y]).collect();
     let sides = |yaw: f64| {
         let (sin, cos) = yaw.sin_cos();
         let along = span(flat.iter().map(|[x, y]| x * cos + y * sin));
@@ -73,7 +79,7 @@ fn longest_side(points: &[Point3<f64>]) -> f64 {
 }
 
 /// Lowest and highest value without strays.
-fn span(values: impl Iterator<Item = f64>) -> [f64; 2] {
+pub(super) fn span(values: impl Iterator<Item = f64>) -> [f64; 2] {
     let mut sorted: Vec<f64> = values.collect();
     if sorted.is_empty() {
         return [0.0; 2];
@@ -92,7 +98,8 @@ fn covariance(
     target_from_camera: &Rotation3<f64>,
     upright: Option<&Vector3<f64>>,
 ) -> Matrix6<f64> {
-    let (across, along) = ((EDGE * distance / focal).powi(2), (DEPTH_NOISE * distance * distance).powi(2) + 1e-6);
+    let spread = |of: f64| of.powi(2) + REST.powi(2);
+    let (across, along) = (spread(EDGE * distance / focal), spread(DEPTH_NOISE * distance * distance));
     let r = target_from_camera.matrix();
     let position = r * Matrix3::from_diagonal(&Vector3::new(across, across, along)) * r.transpose();
     let position = 0.5 * (position + position.transpose());

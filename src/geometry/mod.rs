@@ -5,3 +5,4 @@ pub mod grasp;
 pub mod locate;
 pub mod place;
 pub mod points;
+mod surface;
