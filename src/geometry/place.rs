@@ -91,13 +91,12 @@ impl View<'_> {
             .flatten();
         let Some(located) = located else { return Place::SparseDepth };
         let grasps = self.target_from_camera.map_or_else(Vec::new, |to_target| {
-            let own: Vec<Point3<f64>> = points.kept.iter().map(|p| to_target * p).collect();
-            grasp::pinches(&own, &self.neighbours(mask, &points.kept, to_target), &rules.gripper)
+            grasp::pinches(&points, &self.neighbours(mask, &points.kept, to_target), to_target, &rules.gripper)
         });
-        Place::Known { located, grasps }
+        Place::Known { located: Box::new(located), grasps }
     }
 
-    /// Points around an object that are not its own, in the target frame.
+    /// Points around an object that are not its own, the ground among them, in the target frame.
     fn neighbours(&self, mask: &Mask, own: &[Point3<f64>], to_target: &Isometry3<f64>) -> Vec<Point3<f64>> {
         let near = own.iter().map(|p| p.z).fold(f64::INFINITY, f64::min);
         let reach = (AROUND / near.max(1e-3) * self.lens.focal()) as u32;

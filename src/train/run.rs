@@ -51,7 +51,9 @@ pub struct Run<'a> {
 /// Goes on from where `trainer` stands until the recipe is done or the time is over. True: done.
 pub fn run(trainer: &mut Trainer, run: &Run) -> Result<bool, TrainError> {
     while let Some(phase) = trainer.recipe.phases.get(trainer.progress.phase).cloned() {
-        if phase.kind == Kind::Prompts && trainer.progress.step == 0 {
+        let earlier = &trainer.recipe.phases[..trainer.progress.phase];
+        let first = earlier.iter().all(|phase| phase.kind != Kind::Prompts);
+        if phase.kind == Kind::Prompts && trainer.progress.step == 0 && first {
             trainer.copy_head();
         }
         let trained = trainer.trained(phase.kind);

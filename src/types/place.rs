@@ -37,7 +37,7 @@ pub enum Place {
     /// It has one.
     Known {
         /// Pose and size.
-        located: Located,
+        located: Box<Located>,
         /// Best first.
         grasps: Vec<Grasp>,
     },

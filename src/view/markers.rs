@@ -123,7 +123,7 @@ mod tests {
         let grasps = vec![Grasp { pose, width: 0.06, approach_distance: 0.1, quality: 0.9 }];
         let mut answer = Answer::new(&Command::default(), None, Status::Final, String::new());
         answer.frame_id = "base".into();
-        answer.objects = vec![object(Place::NoDepth), object(Place::Known { located, grasps })];
+        answer.objects = vec![object(Place::NoDepth), object(Place::Known { located: Box::new(located), grasps })];
         let markers = markers(&answer).markers;
         let kinds: Vec<(i32, i32, &str)> = markers.iter().map(|m| (m.id, m.r#type, m.ns.as_str())).collect();
         let shown = [(1, Marker::CUBE, "boxes"), (1, Marker::TEXT, "words"), (1, Marker::LINE_LIST, "pinches")];

@@ -166,7 +166,8 @@ mod tests {
             ("/ui/prompt", "llava_grounding/msg/GroundingCommand"),
         ]);
         let raw = Topics::choose(&bag, &[], &params(&[])).unwrap();
-        assert_eq!(raw.names(), ["/camera/color/image_raw", "/grounding/command", "/ui/prompt"]);
+        let heard = ["/camera/color/image_raw", "/camera/depth/image_raw", "/grounding/command", "/ui/prompt"];
+        assert_eq!(raw.names(), heard);
         let compressed = params(&[("image_transport", Value::Text("compressed".into()))]);
         let mut topics = Topics::choose(&bag, &[], &compressed).unwrap();
         assert_eq!(topics.of("/camera/color/image_raw/compressed").unwrap().role, Role::CompressedImage);

@@ -1,7 +1,5 @@
 //! The truth of a frame as the picture that a perfect answer would give.
 
-use std::time::Duration;
-
 use crate::sim::asked::Asked;
 use crate::sim::truth::Shot;
 use crate::sim::truth::mask;

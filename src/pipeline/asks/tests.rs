@@ -10,6 +10,7 @@ use super::*;
 use crate::pipeline::history::tests::frame;
 use crate::pipeline::worker::Job;
 use crate::ports::Event;
+use crate::ports::ModelInfo;
 use crate::types::Flow;
 
 const MS: i64 = 1_000_000;
