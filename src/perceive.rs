@@ -146,5 +146,6 @@ fn object(region: &Region, phrase: &str, phrase_index: u32, phrase_span: (u32, u
         score: region.score,
         bbox: region.bbox,
         mask: region.mask.clone(),
+        track_id: None,
     }
 }

@@ -41,6 +41,7 @@ mod tests {
             score,
             bbox: roi,
             mask: Mask { roi, pixels },
+            track_id: None,
         }
     }
 

@@ -246,6 +246,7 @@ mod tests {
             score: 0.5,
             bbox,
             mask: Mask { roi: bbox, pixels },
+            track_id: None,
         }
     }
 

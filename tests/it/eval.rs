@@ -47,6 +47,7 @@ fn perfect(asked: &Asked) -> Answer {
             score: 0.9,
             bbox: PixelBox { x0, y0, x1, y1 },
             mask: Rle::from_text(width, height, &r.mask.counts).unwrap().to_mask(),
+            track_id: None,
         }
     });
     Answer {

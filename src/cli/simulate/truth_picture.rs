@@ -55,6 +55,7 @@ fn objects(shot: &Shot, asked: &Asked) -> Vec<GroundedObject> {
                 score: 1.0,
                 bbox: mask.roi,
                 mask,
+                track_id: None,
             }
         };
         phrase.objects.iter().map(object).collect::<Vec<_>>()
