@@ -28,6 +28,7 @@
 //! data, [`eval`] scores answers against that truth, [`golden`] compares the network with outputs of
 //! the official code.
 
+pub mod assignment;
 pub mod types;
 
 pub mod params;

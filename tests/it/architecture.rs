@@ -30,6 +30,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             THREADS,
         ],
     ),
+    ("assignment.rs", &[], &[]),
     ("params", &[], &["serde", "serde_yaml_ng"]),
     ("telemetry.rs", &[], &["tracing_subscriber", THREADS]),
     ("types", &[], &["nalgebra"]),
@@ -69,12 +70,13 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             THREADS,
         ],
     ),
-    ("eval", &["types", "geometry", "sim"], &["serde"]),
+    ("eval", &["types", "assignment", "geometry", "sim"], &["serde"]),
     ("golden", &["types", "model", "grounder", "train"], &["tch", "serde", "serde_json", "safetensors"]),
 ];
 
 /// The command line puts everything together.
 const ALL: &[&str] = &[
+    "assignment",
     "eval",
     "geometry",
     "golden",
