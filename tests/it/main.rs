@@ -11,6 +11,7 @@ mod eval;
 mod filler;
 mod golden;
 mod ground;
+mod look;
 mod model;
 mod perceive;
 mod replay;

@@ -91,7 +91,8 @@ fn pointer(text: &str, mode: Mode) -> Grounder {
     let request = Request { mode, text, prompts: &[], drawn_in: None, history: &[] };
     let hidden = tch::no_grad(|| {
         let clip = clip_input(&frame().image, &grounder.model.config);
-        let embedded = grounder.embed(&clip, &grounder.prompt(&request).unwrap(), None);
+        let image = grounder.model.image_tokens(&clip);
+        let embedded = grounder.embed(&image, &grounder.prompt(&request).unwrap(), None);
         grounder.model.llama.forward(&embedded, None).get(0).get(-1)
     });
     set_seg_row(&grounder, |_| &hidden * 100.0);
