@@ -23,7 +23,8 @@
 //! | 13 | [`transport`] | [`ports::Event::Answer`] | bytes on `~/answer`, and what [`view`] draws for whoever listens |
 //!
 //! `ground` runs steps 6 to 11 on a file, `replay` 2 to 12 on a bag with the bag's time as clock; only the live node has
-//! threads (the table in [`pipeline`]). Beside the walk: [`geometry`] will be its step after 11, poses from
+//! threads (the table in [`pipeline`]). Beside the walk: [`follow`] keeps the objects of an answer on the frames after it, from
+//! steps 7, 10 and 11 alone (`Grounder::look`); [`geometry`] will be its step after 11, poses from
 //! depth and frames over time (so far only [`eval`] measures with it); [`sim`] renders scenes with exact truth, [`train`] has losses and
 //! data, [`eval`] scores answers against that truth, [`golden`] compares the network with outputs of
 //! the official code.
@@ -40,6 +41,7 @@ pub mod wire;
 
 pub mod pipeline;
 
+pub mod follow;
 pub mod perceive;
 
 pub mod grounder;

@@ -3,11 +3,15 @@
 
 use std::time::Duration;
 
+use crate::follow::Follow;
+use crate::follow::Rule;
 use crate::grounder::GroundError;
 use crate::grounder::Grounder;
 use crate::grounder::Grounding;
+use crate::grounder::Looked;
 use crate::grounder::MaskUpsampling;
 use crate::grounder::Options;
+use crate::grounder::Phrases;
 use crate::grounder::Request;
 use crate::grounder::generate::End;
 use crate::grounder::generate::Limits;
@@ -36,16 +40,43 @@ pub fn perceive(
     tunables: &Tunables,
     watch: &mut dyn FnMut(Step) -> Flow,
 ) -> Answer {
+    perceive_to_follow(grounder, frame, command, tunables, watch).0
+}
+
+/// The same, and what finds the answer's phrases again on later frames; none: its words point at nothing.
+pub fn perceive_to_follow(
+    grounder: &Grounder,
+    frame: &Frame,
+    command: &Command,
+    tunables: &Tunables,
+    watch: &mut dyn FnMut(Step) -> Flow,
+) -> (Answer, Option<Phrases>) {
     let (mode, text) = asked(command, tunables);
     let request = Request { mode, text: &text, prompts: &command.prompts, drawn_in: command.image_size, history: &[] };
     let blank = blank(grounder, frame, command, mode);
     match grounder.ground(&frame.image, &request, &options(tunables), watch) {
-        Ok(grounding) => answered(blank, grounding, &text),
-        Err(GroundError::Aborted) => {
-            Answer { status: Status::Canceled, message: GroundError::Aborted.to_string(), ..blank }
+        Ok(mut grounding) => {
+            let phrases = grounding.phrases.take();
+            (answered(blank, grounding, &text), phrases)
         }
-        Err(error) => Answer { status: Status::Failed, message: error.to_string(), ..blank },
+        Err(GroundError::Aborted) => {
+            (Answer { status: Status::Canceled, message: GroundError::Aborted.to_string(), ..blank }, None)
+        }
+        Err(error) => (Answer { status: Status::Failed, message: error.to_string(), ..blank }, None),
     }
+}
+
+/// What is followed, on a new frame: without the language model. `phrases` are those of the last full answer.
+pub fn look_again(
+    grounder: &Grounder,
+    frame: &Frame,
+    (follow, phrases): (&mut Follow, &Phrases),
+    rule: &Rule,
+    tunables: &Tunables,
+    watch: &mut dyn FnMut(Step) -> Flow,
+) -> Result<Answer, GroundError> {
+    let Looked { regions, times } = grounder.look(&frame.image, phrases, &options(tunables), watch)?;
+    Ok(Answer { stages: times, ..follow.update(frame, &phrases.mentions, &regions, rule) })
 }
 
 /// What AUTO becomes, and the text to ask with.

@@ -48,7 +48,8 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("transport/mod.rs", &[], &[]),
     ("wire", &["types", "ports"], &["serde", "cdr_encoding", "image"]),
     ("pipeline", &["types", "ports", "perceive", "grounder", "params"], &["tokio", "futures", THREADS]),
-    ("perceive.rs", &["types", "grounder", "params"], &[]),
+    ("perceive.rs", &["types", "follow", "grounder", "params"], &[]),
+    ("follow", &["types", "assignment", "grounder"], &[]),
     ("grounder", &["types", "model"], &["tch", "serde", "serde_json"]),
     ("model", &[], &["tch", "serde", "serde_json", "safetensors", "memmap2", "sha2"]),
     ("geometry", &["types"], &["nalgebra"]),
@@ -78,6 +79,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
 const ALL: &[&str] = &[
     "assignment",
     "eval",
+    "follow",
     "geometry",
     "golden",
     "grounder",

@@ -9,6 +9,7 @@ mod camera_bag;
 mod dataset;
 mod eval;
 mod filler;
+mod follow;
 mod golden;
 mod ground;
 mod look;

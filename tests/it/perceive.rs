@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use llava_grounding::follow::Follow;
+use llava_grounding::follow::Rule;
 use llava_grounding::grounder::Grounder;
 use llava_grounding::grounder::Request;
 use llava_grounding::grounder::preprocess::clip_input;
 use llava_grounding::params::Tunables;
+use llava_grounding::perceive::look_again;
 use llava_grounding::perceive::perceive;
+use llava_grounding::perceive::perceive_to_follow;
 use llava_grounding::types::Answer;
 use llava_grounding::types::Command;
 use llava_grounding::types::Flow;
@@ -162,6 +166,31 @@ fn refer_is_final_after_one_forward_pass_when_the_model_points_at_once() {
     // The official evaluation asks for the region in any case: here it is the same one.
     let forced = Tunables { refer_force: true, ..open_handed() };
     assert_eq!(answer_of(&grounder, &command, &forced).objects, found.objects);
+}
+
+#[test]
+fn what_was_answered_is_followed_on_the_next_frame() {
+    let grounder = pointer("What is there?", Mode::Chat);
+    let command = asked("What is there?", Mode::Chat);
+    let mut silent = |_: Step| Flow::Continue;
+    let (mut full, phrases) = perceive_to_follow(&grounder, &frame(), &command, &open_handed(), &mut silent);
+    let mut follow = Follow::new(&mut full, &frame());
+    let ids: Vec<_> = full.objects.iter().map(|o| o.track_id).collect();
+    assert!(ids.len() >= 2 && ids.iter().all(Option::is_some));
+
+    // The same pixels a moment later.
+    let mut next = frame();
+    next.header.stamp.sec += 1;
+    let followed = (&mut follow, &phrases.unwrap());
+    let found = look_again(&grounder, &next, followed, &Rule::default(), &open_handed(), &mut silent).unwrap();
+    assert_eq!((found.status, &found.image_header), (Status::Followed, &next.header));
+    assert_eq!((&found.text, &found.objects), (&full.text, &full.objects));
+    let stages: Vec<_> = found.stages.iter().map(|(name, _)| *name).collect();
+    assert_eq!(stages, ["preprocess", "head", "postprocess"]);
+    assert_eq!(follow.ask_again(&Rule::default()), None);
+
+    let (nothing, phrases) = perceive_to_follow(&talker(), &frame(), &command, &open_handed(), &mut silent);
+    assert!(nothing.objects.is_empty() && phrases.is_none());
 }
 
 #[test]
