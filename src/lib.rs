@@ -27,10 +27,12 @@
 //! the model works, and waited for a little afterwards (`pipeline/placing.rs`): inference never waits for them.
 //!
 //! `ground` runs steps 6 to 11 on a file, `replay` 2 to 13 on a bag with the bag's time as clock; only the live node has
-//! threads (the table in [`pipeline`]) and states (`pipeline/managed.rs`). Beside the walk: [`sim`] renders scenes with
+//! threads (the table in [`pipeline`]) and states (`pipeline/managed.rs`). Beside the walk: [`follow`] keeps the
+//! objects of an answer on the frames after it, from steps 7, 10 and 11 alone (`Grounder::look`); [`sim`] renders scenes with
 //! exact truth, [`train`] has losses and data, [`eval`] scores answers against that truth, [`golden`] compares the network
 //! with outputs of the official code.
 
+pub mod assignment;
 pub mod types;
 
 pub mod params;
@@ -42,6 +44,7 @@ pub mod wire;
 
 pub mod pipeline;
 
+pub mod follow;
 pub mod perceive;
 
 pub mod grounder;

@@ -1,11 +1,15 @@
 //! Step 6 of the walk: one frame and one command become one answer. A pure function; everything before it is waiting
 //! and everything behind it is looking.
 
+use crate::follow::Follow;
+use crate::follow::Rule;
 use crate::grounder::GroundError;
 use crate::grounder::Grounder;
 use crate::grounder::Grounding;
+use crate::grounder::Looked;
 use crate::grounder::MaskUpsampling;
 use crate::grounder::Options;
+use crate::grounder::Phrases;
 use crate::grounder::Request;
 use crate::grounder::generate::End;
 use crate::grounder::generate::Limits;
@@ -29,6 +33,71 @@ use crate::types::Status;
 use crate::types::Step;
 use crate::types::Turn;
 
+/// A model that answers one command after another, and what it follows.
+#[derive(Debug)]
+pub struct Perceiver {
+    grounder: Grounder,
+    followed: Option<Followed>,
+}
+
+/// The last full answer to a command with `follow`.
+#[derive(Debug)]
+struct Followed {
+    command: String,
+    follow: Follow,
+    phrases: Phrases,
+}
+
+impl Perceiver {
+    /// Follows nothing yet.
+    pub fn new(grounder: Grounder) -> Self {
+        Self { grounder, followed: None }
+    }
+
+    /// The model.
+    pub fn grounder(&self) -> &Grounder {
+        &self.grounder
+    }
+
+    /// As [`perceive`]; a command with `follow` is answered by looking again as long as that will do, FOLLOWED.
+    pub fn answer(
+        &mut self,
+        frame: &Frame,
+        command: &Command,
+        tunables: &Tunables,
+        watch: &mut dyn FnMut(Step) -> Flow,
+    ) -> Answer {
+        let mut followed = self.followed.take().filter(|last| command.follow && last.command == command.id);
+        let params::Following { lost_after, requery_period } = tunables.follow;
+        let rule = &Rule { lost_after, requery_period, ..Rule::default() };
+        if let Some(Followed { follow, phrases, .. }) = followed.as_mut().filter(|f| f.follow.ask_again(rule).is_none())
+        {
+            let answer = look_again(&self.grounder, frame, (follow, phrases), rule, tunables, watch)
+                .unwrap_or_else(|error| failed(blank(&self.grounder, frame, command, command.mode), &error));
+            self.followed = followed;
+            return answer;
+        }
+        let (mut answer, phrases) = perceive_to_follow(&self.grounder, frame, command, tunables, watch);
+        if let Some(phrases) = phrases.filter(|_| command.follow && answer.status == Status::Final) {
+            let follow = match followed {
+                Some(Followed { mut follow, .. }) => {
+                    follow.renew(&mut answer, frame);
+                    follow
+                }
+                None => Follow::new(&mut answer, frame),
+            };
+            self.followed = Some(Followed { command: command.id.clone(), follow, phrases });
+        }
+        answer
+    }
+}
+
+/// What went wrong, as an answer.
+fn failed(blank: Answer, error: &GroundError) -> Answer {
+    let status = if matches!(error, GroundError::Aborted) { Status::Canceled } else { Status::Failed };
+    Answer { status, message: error.to_string(), ..blank }
+}
+
 /// Answers `command` on `frame`. Always an answer: what goes wrong is FAILED with the reason, what is ended by the
 /// listener is CANCELED.
 pub fn perceive(
@@ -38,11 +107,23 @@ pub fn perceive(
     tunables: &Tunables,
     watch: &mut dyn FnMut(Step) -> Flow,
 ) -> Answer {
+    perceive_to_follow(grounder, frame, command, tunables, watch).0
+}
+
+/// The same, and what finds the answer's phrases again on later frames; none: its words point at nothing.
+fn perceive_to_follow(
+    grounder: &Grounder,
+    frame: &Frame,
+    command: &Command,
+    tunables: &Tunables,
+    watch: &mut dyn FnMut(Step) -> Flow,
+) -> (Answer, Option<Phrases>) {
     let (mode, text) = asked(command.mode, &command.text, !command.prompts.is_empty(), tunables);
     let blank = blank(grounder, frame, command, mode);
     let history: Vec<prompt::Turn> = command.earlier.iter().filter_map(|turn| earlier(turn, tunables)).collect();
+    let mut dropped = 0;
     // The oldest turns go when the context is full.
-    for dropped in 0..=history.len() {
+    let grounded = loop {
         let request = Request {
             mode,
             text: &text,
@@ -50,17 +131,19 @@ pub fn perceive(
             drawn_in: command.image_size,
             history: &history[dropped..],
         };
-        let answer = match grounder.ground(&frame.image, &request, &options(tunables), watch) {
-            Ok(grounding) => answered(blank, grounding, &text),
-            Err(GroundError::Prompt(PromptError::TooLong { .. })) if dropped < history.len() => continue,
-            Err(GroundError::Aborted) => {
-                Answer { status: Status::Canceled, message: GroundError::Aborted.to_string(), ..blank }
-            }
-            Err(error) => Answer { status: Status::Failed, message: error.to_string(), ..blank },
-        };
-        return if dropped > 0 { without(answer, dropped) } else { answer };
-    }
-    blank
+        match grounder.ground(&frame.image, &request, &options(tunables), watch) {
+            Err(GroundError::Prompt(PromptError::TooLong { .. })) if dropped < history.len() => dropped += 1,
+            grounded => break grounded,
+        }
+    };
+    let (answer, phrases) = match grounded {
+        Ok(mut grounding) => {
+            let phrases = grounding.phrases.take();
+            (answered(blank, grounding, &text), phrases)
+        }
+        Err(error) => (failed(blank, &error), None),
+    };
+    (if dropped > 0 { without(answer, dropped) } else { answer }, phrases)
 }
 
 /// Says that the first turns of the dialogue were left out.
@@ -76,6 +159,19 @@ fn earlier(turn: &Turn, tunables: &Tunables) -> Option<prompt::Turn> {
     let (mode, text) = asked(turn.mode, &turn.text, slots > 0, tunables);
     let user = prompt::question(mode, &text, slots).ok()?;
     Some(prompt::Turn { user, assistant: turn.answer.clone() })
+}
+
+/// What is followed, on a new frame: without the language model. `phrases` are those of the last full answer.
+fn look_again(
+    grounder: &Grounder,
+    frame: &Frame,
+    (follow, phrases): (&mut Follow, &Phrases),
+    rule: &Rule,
+    tunables: &Tunables,
+    watch: &mut dyn FnMut(Step) -> Flow,
+) -> Result<Answer, GroundError> {
+    let Looked { regions, times } = grounder.look(&frame.image, phrases, &options(tunables), watch)?;
+    Ok(Answer { stages: times, ..follow.update(frame, &phrases.mentions, &regions, rule) })
 }
 
 /// What AUTO becomes, and the text to ask with.
@@ -166,5 +262,6 @@ fn object(region: &Region, phrase: &str, phrase_index: u32, phrase_span: (u32, u
         bbox: region.bbox,
         mask: region.mask.clone(),
         place: Place::Unasked,
+        track_id: None,
     }
 }

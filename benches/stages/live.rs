@@ -22,7 +22,6 @@ use llava_grounding::types::Answer;
 use llava_grounding::types::Command;
 use llava_grounding::types::Flow;
 use llava_grounding::types::Frame;
-use llava_grounding::types::Mode;
 use llava_grounding::types::Status;
 use llava_grounding::types::Step;
 use llava_grounding::wire;
@@ -82,21 +81,5 @@ pub fn overhead() -> Result<Row, Box<dyn Error>> {
 }
 
 fn instant(frame: &Frame, command: &Command, _: &Tunables, _: &mut dyn FnMut(Step) -> Flow) -> Answer {
-    Answer {
-        image_header: frame.header.clone(),
-        camera: frame.camera.clone(),
-        command_id: command.id.clone(),
-        command: command.text.clone(),
-        mode: Mode::Refer,
-        status: Status::Final,
-        message: String::new(),
-        text: String::new(),
-        objects: vec![],
-        image_size: (frame.image.width, frame.image.height),
-        age_at_start: Duration::ZERO,
-        age_at_publish: Duration::ZERO,
-        stages: vec![],
-        model: String::new(),
-        device: String::new(),
-    }
+    Answer::new(command, Some(frame), Status::Final, String::new())
 }

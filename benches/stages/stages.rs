@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use llava_grounding::grounder::Grounder;
+use llava_grounding::grounder::Options;
+use llava_grounding::grounder::Request;
+use llava_grounding::grounder::generate::Limits;
 use llava_grounding::model::Config;
 use llava_grounding::model::Masks;
 use llava_grounding::model::SegFeatures;
@@ -76,38 +79,72 @@ pub fn edge() -> Vec<Row> {
     rows
 }
 
-/// The stages of an answer of the embedded model, as the answers themselves tell them, and what is made of an answer.
+/// The stages of an answer of the embedded model, as the answers themselves tell them, on new frames and on one that
+/// was seen before; a look without the language model; and what is made of an answer.
 pub fn model() -> Result<Vec<Row>, Box<dyn Error>> {
     let grounder = Grounder::load(None, "cpu", "auto")?;
-    let frame = Frame { camera: "default".into(), header: header(), image: Arc::new(picture()) };
+    // Of the last frame everything seen is kept, so taking turns makes every frame a new one.
+    let frames = [0, 1].map(|_| Frame { camera: "default".into(), header: header(), image: Arc::new(picture()) });
     let mut rows = vec![];
     for (mode, text) in [(Mode::Refer, "the red mug"), (Mode::Chat, "what is left of the plate?")] {
         let command = Command { text: text.into(), mode, ..Command::default() };
-        let tunables = Tunables { refer_force: true, ..Tunables::default() };
-        let mut stages: BTreeMap<usize, (&str, Vec<Duration>)> = BTreeMap::new();
-        let mut answer: Option<Answer> = None;
         let name = format!("{mode:?}").to_lowercase();
-        rows.push(measure(
-            &format!("{name} in all"),
-            40,
-            "a whole answer of the model that ships, 1280x720; limit 150 ms",
-            || {
-                let said = perceive(&grounder, &frame, &command, &tunables, &mut |_| Flow::Continue);
-                for (i, (stage, ms)) in said.stages.iter().enumerate() {
-                    let time = Duration::from_secs_f64(f64::from(*ms) / 1e3);
-                    stages.entry(i).or_insert((stage, vec![])).1.push(time);
-                }
-                answer = Some(said);
-            },
-        ));
-        for (stage, times) in stages.into_values() {
-            rows.push(Row::new(&format!("  {stage}"), times, ""));
-        }
+        let what = "a whole answer of the model that ships, 1280x720; limit 150 ms";
+        let (whole, answer) = answers(&grounder, &frames, &command, &format!("{name} in all"), what);
+        rows.extend(whole);
+        let what = "a second command on the same frame";
+        rows.extend(answers(&grounder, &frames[..1], &command, &format!("{name}, same frame"), what).0);
         if let Some(answer) = answer.filter(|_| mode == Mode::Chat) {
-            rows.extend(published(&frame, &answer));
+            rows.extend(published(&frames[0], &answer));
         }
     }
+    rows.push(look(&grounder, &frames)?);
     Ok(rows)
+}
+
+/// Answers to one command on `frames` in turn, and the last of them.
+fn answers(
+    grounder: &Grounder,
+    frames: &[Frame],
+    command: &Command,
+    name: &str,
+    what: &str,
+) -> (Vec<Row>, Option<Answer>) {
+    let tunables = Tunables { refer_force: true, ..Tunables::default() };
+    let mut stages: BTreeMap<usize, (&str, Vec<Duration>)> = BTreeMap::new();
+    let mut answer: Option<Answer> = None;
+    let mut frames = frames.iter().cycle();
+    let mut rows = vec![measure(name, 40, what, || {
+        let frame = frames.next().expect("a bench has frames");
+        let said = perceive(grounder, frame, command, &tunables, &mut |_| Flow::Continue);
+        for (i, (stage, ms)) in said.stages.iter().enumerate() {
+            let time = Duration::from_secs_f64(f64::from(*ms) / 1e3);
+            stages.entry(i).or_insert((stage, vec![])).1.push(time);
+        }
+        answer = Some(said);
+    })];
+    rows.extend(stages.into_values().map(|(stage, times)| Row::new(&format!("  {stage}"), times, "")));
+    (rows, answer)
+}
+
+/// What following costs on every new frame.
+fn look(grounder: &Grounder, frames: &[Frame]) -> Result<Row, Box<dyn Error>> {
+    let options = Options {
+        limits: Limits { max_new_tokens: 1, temperature: 0.0, seed: 0 },
+        threshold: None,
+        max_regions: None,
+        nms_iou: 1.0,
+        upsampling: None,
+        refer_force: true,
+    };
+    let request = Request { mode: Mode::Refer, text: "the red mug", prompts: &[], drawn_in: None, history: &[] };
+    let answer = grounder.ground(&frames[0].image, &request, &options, &mut |_| Flow::Continue)?;
+    let phrases = answer.phrases.ok_or("REFER by force points at nothing")?;
+    let mut frames = frames.iter().cycle().skip(1);
+    Ok(measure("follow", 40, "image head and selection on a new frame; limit a third of a whole answer", || {
+        let frame = frames.next().expect("a bench has frames");
+        let _ = black_box(grounder.look(&frame.image, &phrases, &options, &mut |_| Flow::Continue));
+    }))
 }
 
 fn published(frame: &Frame, answer: &Answer) -> Vec<Row> {

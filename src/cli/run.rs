@@ -79,6 +79,7 @@ mod node {
     use crate::grounder::Grounder;
     use crate::params::Params;
     use crate::params::Tunables;
+    use crate::perceive::Perceiver;
     use crate::perceive::perceive;
     use crate::pipeline::LoadError;
     use crate::ports::ModelInfo;
@@ -106,9 +107,9 @@ mod node {
                 device: grounder.device(),
                 warnings: grounder.warnings().to_vec(),
             };
-            let loaded = Loaded { grounder, _give_back: GiveBack };
+            let mut loaded = Loaded { perceiver: Perceiver::new(grounder), _give_back: GiveBack };
             let answer: Answerer = Box::new(move |frame, command, tunables, watch| {
-                perceive(&loaded.grounder, frame, command, tunables, watch)
+                loaded.perceiver.answer(frame, command, tunables, watch)
             });
             Ok((info, answer))
         }
@@ -128,7 +129,7 @@ mod node {
 
     /// A model whose memory goes back to the system when it goes.
     struct Loaded {
-        grounder: Grounder,
+        perceiver: Perceiver,
         /// Dropped after the model.
         _give_back: GiveBack,
     }

@@ -9,6 +9,7 @@ pub mod overlap;
 pub mod phrase;
 mod position;
 mod report;
+pub mod tracking;
 
 pub use position::Depth;
 pub use report::Absent;

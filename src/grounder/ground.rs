@@ -1,4 +1,7 @@
-//! One answer: preprocess, prompt, embed, generate, head, postprocess, in this order.
+//! One answer: preprocess, prompt, embed, generate, head, postprocess, in this order. A look at what an earlier answer
+//! named needs the first and the last two only.
+
+use std::sync::Arc;
 
 use tch::Kind;
 use tch::Tensor;
@@ -10,7 +13,6 @@ use super::generate::Limits;
 use super::generate::generate;
 use super::pointing;
 use super::pointing::PointingError;
-use super::preprocess;
 use super::preprocess::Letterbox;
 use super::prompt;
 use super::prompt::PromptError;
@@ -18,12 +20,15 @@ use super::prompt::Turn;
 use super::select;
 use super::select::Region;
 use super::select::Rule;
+use super::sight::Sight;
 use super::stages::Stages;
 use super::stages::Times;
+use super::text::Mention;
 use super::text::Reader;
 use super::text::Spoken;
 use crate::model::Masks;
 use crate::model::Objects;
+use crate::model::PixelFeatures;
 use crate::model::Prompts;
 use crate::model::config::MaskUpsampling;
 use crate::model::config::ObjectSlots;
@@ -96,6 +101,27 @@ pub struct Grounding {
     pub end: End,
     /// Ids that were generated.
     pub tokens: usize,
+    /// What finds the phrases again; none: the words point at nothing.
+    pub phrases: Option<Phrases>,
+    /// Time per stage (ms).
+    pub times: Times,
+}
+
+/// What the phrases of an answer are to the grounding head: with it they are found on other images, without the language
+/// model.
+#[derive(Debug)]
+pub struct Phrases {
+    /// `[1, K, D]` f32: the feature of each `<seg>`, without gradients.
+    pub features: Tensor,
+    /// What each `<seg>` points at in the words, `K`.
+    pub mentions: Vec<Mention>,
+}
+
+/// Where the phrases of an earlier answer are in an image.
+#[derive(Debug)]
+pub struct Looked {
+    /// Regions of each `<seg>`, as in [`Grounding::regions`].
+    pub regions: Vec<Vec<Region>>,
     /// Time per stage (ms).
     pub times: Times,
 }
@@ -124,48 +150,96 @@ impl Grounder {
     /// for CHAT and DESCRIBE, beginning with an empty one. [`Flow::Finish`]: what was said so far is grounded.
     pub fn ground(
         &self,
-        image: &RgbImage,
+        image: &Arc<RgbImage>,
         request: &Request,
         options: &Options,
         watch: &mut dyn FnMut(Step) -> Flow,
     ) -> Result<Grounding, GroundError> {
-        let _no_grad = tch::no_grad_guard();
-        let device = self.model.device();
-        let mut stages = Stages::new(watch, device);
-        let config = &self.model.config;
+        self.seeing(image, |sight| self.answer(sight, request, options, Stages::new(watch, self.model.device())))
+    }
 
+    /// Finds the phrases of an earlier answer in `image`: neither tower nor language model. On the image of that answer,
+    /// the regions are those of the answer.
+    pub fn look(
+        &self,
+        image: &Arc<RgbImage>,
+        phrases: &Phrases,
+        options: &Options,
+        watch: &mut dyn FnMut(Step) -> Flow,
+    ) -> Result<Looked, GroundError> {
+        self.seeing(image, |sight| {
+            let mut stages = Stages::new(watch, self.model.device());
+            begin(&mut stages, "preprocess")?;
+            sight.head_input(&self.model);
+            let regions = self.find(sight, &phrases.features, options, &mut stages)?;
+            Ok(Looked { regions, times: stages.into_times() })
+        })
+    }
+
+    /// Works on what is known of `image`, and keeps it, however the work ends.
+    fn seeing<T>(&self, image: &Arc<RgbImage>, work: impl FnOnce(&mut Sight) -> T) -> T {
+        let _no_grad = tch::no_grad_guard();
+        // The sight of another image goes before this one's needs memory.
+        let last = self.last.take().filter(|sight| sight.is_of(image));
+        let mut sight = last.unwrap_or_else(|| Sight::new(image, &self.model));
+        let done = work(&mut sight);
+        self.last.replace(Some(sight));
+        done
+    }
+
+    fn answer(
+        &self,
+        sight: &mut Sight,
+        request: &Request,
+        options: &Options,
+        mut stages: Stages,
+    ) -> Result<Grounding, GroundError> {
         begin(&mut stages, "preprocess")?;
-        let clip = preprocess::clip_input(image, config);
-        let side = config.default_image_size as u32;
-        let (head, letterbox) = preprocess::head_input(image, side, config.pixel_mean, config.pixel_std);
-        let (head, prompt) = (head.to_device(device), self.prompt(request)?);
+        sight.clip_input(&self.model);
+        sight.head_input(&self.model);
+        let (prompt, letterbox) = (self.prompt(request)?, sight.letterbox());
 
         let pointed = match request.prompts {
             [] => None,
             prompts => {
                 let places = pointing::places(prompts, &letterbox, request.drawn_in)?;
                 begin(&mut stages, "prompt")?;
-                Some(self.point(&head, &places, &letterbox))
+                Some(self.point(sight.prompt_head(&self.model), &places, &letterbox))
             }
         };
         begin(&mut stages, "embed")?;
-        let embedded = self.embed(&clip, &prompt, pointed.as_ref());
+        let embedded = self.embed(sight.image_tokens(&self.model), &prompt, pointed.as_ref());
 
         begin(&mut stages, "generate")?;
         let said = if stages.finished() { silence() } else { self.speak(&embedded, request, options, &mut stages)? };
+        let Said { spoken, seg_features, referred, end, tokens } = said;
 
-        let mut regions = vec![Vec::new(); said.spoken.mentions.len()];
+        let mut regions = vec![Vec::new(); spoken.mentions.len()];
         // REFER that was answered in words points at nothing.
-        let points = said.referred || request.mode != Mode::Refer;
-        if let Some(features) = said.seg_features.as_ref().filter(|_| points) {
-            begin(&mut stages, "head")?;
-            let output = self.model.head(&head, features);
-            begin(&mut stages, "postprocess")?;
-            regions = select::select(&output.last, &self.rule(options), letterbox.image);
+        let points = referred || request.mode != Mode::Refer;
+        // A copy: the original may be a view that holds the states of the whole prompt.
+        let phrases = seg_features
+            .filter(|_| points)
+            .map(|features| Phrases { features: features.copy(), mentions: spoken.mentions.clone() });
+        if let Some(phrases) = &phrases {
+            regions = self.find(sight, &phrases.features, options, &mut stages)?;
         }
         let pointed = pointed.map_or(Vec::new(), |pointed| pointed.regions);
-        let Said { spoken, referred, end, tokens, .. } = said;
-        Ok(Grounding { spoken, regions, pointed, referred, end, tokens, times: stages.into_times() })
+        Ok(Grounding { spoken, regions, pointed, referred, end, tokens, phrases, times: stages.into_times() })
+    }
+
+    /// Steps 10 and 11: the features `[1, K, D]` of the `<seg>`s -> their regions.
+    fn find(
+        &self,
+        sight: &mut Sight,
+        features: &Tensor,
+        options: &Options,
+        stages: &mut Stages,
+    ) -> Result<Vec<Vec<Region>>, GroundError> {
+        begin(stages, "head")?;
+        let output = self.model.find(sight.head(&self.model), features);
+        begin(stages, "postprocess")?;
+        Ok(select::select(&output.last, &self.rule(options), sight.letterbox().image))
     }
 
     /// The prompt in ids; refused when it is longer than the model's positions.
@@ -178,16 +252,15 @@ impl Grounder {
         if found > limit { Err(PromptError::TooLong { found, limit }) } else { Ok(prompt) }
     }
 
-    /// The objects at `places` of the heads' input `[1, 3, S, S]`. Several prompts do not see each other (Q12).
-    pub fn point(&self, head: &Tensor, places: &[pointing::Place], letterbox: &Letterbox) -> Pointed {
+    /// The objects at `places` of an image. Several prompts do not see each other (Q12).
+    pub fn point(&self, image: &PixelFeatures, places: &[pointing::Place], letterbox: &Letterbox) -> Pointed {
         let numbers: Vec<f32> = places.iter().flat_map(|place| place.centre_size.map(|v| v as f32)).collect();
         let kinds: Vec<i64> = places.iter().map(|place| i64::from(place.is_box)).collect();
         let count = places.len() as i64;
-        let boxes = Tensor::from_slice(&numbers).view([1, count, 4]).to_device(head.device());
-        let kinds = Tensor::from_slice(&kinds).view([1, count]).to_device(head.device());
-        let features = self.model.semsam.encode(head);
+        let boxes = Tensor::from_slice(&numbers).view([1, count, 4]).to_device(self.model.device());
+        let kinds = Tensor::from_slice(&kinds).view([1, count]).to_device(self.model.device());
         let prompts = Prompts { boxes: &boxes, kinds: &kinds, attend: places.len() == 1 };
-        let output = self.model.semsam.encode_prompts(&features, &prompts, Masks::Last);
+        let output = self.model.semsam.encode_prompts(image, &prompts, Masks::Last);
         let corners = select::corners(&output.prompt_boxes().select(0, 0));
         let masks = output.prompt_masks();
         let regions = (0..places.len()).map(|i| Region {
@@ -204,13 +277,12 @@ impl Grounder {
         Pointed { regions: regions.collect(), features: output.embedding.select(0, 0) }
     }
 
-    /// The tower's input `[1, 3, N, N]` and the words -> `[1, T, D]`. Each prompt fills its own slot: there are as many
+    /// The image's features `[1, N, D]` and the words -> `[1, T, D]`. Each prompt fills its own slot: there are as many
     /// as slots, so the official rule (Q8) is met where it can be.
-    pub fn embed(&self, clip: &Tensor, prompt: &prompt::Prompt, pointed: Option<&Pointed>) -> Tensor {
-        let image = self.model.image_tokens(clip);
+    pub fn embed(&self, image: &Tensor, prompt: &prompt::Prompt, pointed: Option<&Pointed>) -> Tensor {
         let (before, after) = (self.model.embed_ids(&prompt.before), self.model.embed_ids(&prompt.after));
         let objects = pointed.map(|pointed| Objects { features: &pointed.features, slots: &prompt.slots });
-        splice(&before, &image, &after, objects.as_ref(), ObjectSlots::InOrder)
+        splice(&before, image, &after, objects.as_ref(), ObjectSlots::InOrder)
     }
 
     /// The words after the prompt `[1, T, D]`.

@@ -1,5 +1,6 @@
 //! Steps 7 to 11 of the walk: one image and one prompt become words, and regions in that image's pixels.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub mod resample;
 mod room;
 pub mod select;
 pub mod sentencepiece;
+pub mod sight;
 pub mod stages;
 pub mod text;
 pub mod tokens;
@@ -28,10 +30,14 @@ pub use crate::model::config::MaskUpsampling;
 pub use device::DeviceError;
 pub use ground::GroundError;
 pub use ground::Grounding;
+pub use ground::Looked;
 pub use ground::Options;
+pub use ground::Phrases;
 pub use ground::Request;
 pub use tokens::Tokenizer;
 pub use tokens::TokenizerError;
+
+use sight::Sight;
 
 /// Why there is nothing that grounds.
 #[derive(Debug, Error)]
@@ -76,7 +82,8 @@ pub enum GrounderError {
     },
 }
 
-/// A model with its words: answers one image at a time.
+/// A model with its words: answers one image at a time, and keeps what it saw in the last one. Its weights and sizes
+/// must not change between two answers on the same image.
 #[derive(Debug)]
 pub struct Grounder {
     /// The network.
@@ -85,6 +92,7 @@ pub struct Grounder {
     pub tokenizer: Tokenizer,
     name: String,
     warnings: Vec<String>,
+    last: RefCell<Option<Sight>>,
 }
 
 impl Grounder {
@@ -141,7 +149,7 @@ impl Grounder {
             return Err(GrounderError::Vocabulary { tokenizer: ours, config: rows });
         }
         let name = format!("{name} {}", model.weights_id);
-        Ok(Self { model, tokenizer, name, warnings: Vec::new() })
+        Ok(Self { model, tokenizer, name, warnings: Vec::new(), last: RefCell::default() })
     }
 
     /// Name of the folder and a short hash of the weights.

@@ -33,6 +33,7 @@ pub mod weights;
 
 pub use config::Config;
 pub use llama::KvCache;
+pub use mask_dino::pixel_decoder::PixelFeatures;
 pub use openseed::HeadOutput;
 pub use openseed::Masks;
 pub use openseed::SegFeatures;
@@ -168,9 +169,13 @@ impl LlavaGrounding {
 
     /// Image for the heads `[1, 3, S, S]` and the features `[1, K, D]` of an answer's `<seg>`s -> boxes, masks, logits.
     pub fn head(&self, head_input: &Tensor, seg_features: &Tensor) -> HeadOutput {
+        self.find(&self.openseed.encode(&head_input.to_device(self.device())), seg_features)
+    }
+
+    /// The same on an image that the head has encoded before.
+    pub fn find(&self, image: &PixelFeatures, seg_features: &Tensor) -> HeadOutput {
         let features = seg_features.to_device(self.device()).to_kind(Kind::Float);
-        let image = self.openseed.encode(&head_input.to_device(self.device()));
-        self.openseed.ground(&image, &SegFeatures::all(&features), Masks::Last)
+        self.openseed.ground(image, &SegFeatures::all(&features), Masks::Last)
     }
 
     /// Image for the heads `[1, 3, S, S]`, boxes `[P, 4]` (cx, cy, w, h in `[0, 1]` of the square) and their kinds

@@ -95,6 +95,10 @@ pub struct Tunables {
     pub timeout: Duration,
     /// A new goal ends the one before it.
     pub preempt: bool,
+    /// When following gives up and asks again.
+    pub follow: Following,
+    /// Shortest time between two frames of a command with `follow`.
+    pub follow_interval: Duration,
     /// Oldest frame still worth an answer; zero: any.
     pub max_frame_age: Duration,
     /// How long a finished answer waits for depth and camera_info.
@@ -107,6 +111,15 @@ pub struct Tunables {
     pub min_depth_pixels: usize,
     /// What the gripper can do.
     pub gripper: Gripper,
+}
+
+/// How objects are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Following {
+    /// An object is lost when it was not found on so many frames in a row.
+    pub lost_after: u32,
+    /// The language model is asked again after this time; zero: not because of the time.
+    pub requery_period: Duration,
 }
 
 /// A parallel gripper.
@@ -212,6 +225,14 @@ impl From<&Values> for Tunables {
             auto_refer_verbs: values.texts("auto.refer_verbs"),
             timeout: seconds(values, "timeout"),
             preempt: values.flag("preempt"),
+            follow: Following {
+                lost_after: u32::try_from(values.count("follow.lost_after")).unwrap_or(u32::MAX),
+                requery_period: seconds(values, "follow.requery_period"),
+            },
+            follow_interval: match values.number("follow.max_rate") {
+                rate if rate > 0.0 => Duration::from_secs_f64(1.0 / rate),
+                _ => Duration::ZERO,
+            },
             max_frame_age: seconds(values, "max_frame_age"),
             sync_timeout: seconds(values, "sync_timeout"),
             tf_timeout: seconds(values, "tf_timeout"),

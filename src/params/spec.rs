@@ -170,6 +170,13 @@ const TABLE: &[Row] = &[
     Row("auto.polite", Texts(POLITE), Any, "", Fixed, "AUTO: words taken off the front of a command"),
     Row("auto.refer_verbs", Texts(REFER_VERBS), Any, "", Fixed, "AUTO: verbs after which the rest is REFER"),
 
+    Row("follow.max_rate", Double(0.0), Doubles(0.0, 1000.0), "Hz", Live,
+        "A command with follow takes no more frames than this; 0: as many as it can"),
+    Row("follow.requery_period", Double(5.0), Doubles(0.0, 3600.0), "s", Live,
+        "Following asks the language model again after this time; 0: only when an object is lost or the scene changed"),
+    Row("follow.lost_after", Int(5), Ints(1, 1000), "frames", Live,
+        "A followed object that was not found on so many frames in a row is lost"),
+
     Row("autostart", Bool(true), Any, "", Fixed, "Goes to Active by itself; false: a lifecycle manager does that"),
     Row("free_on_deactivate", Bool(false), Any, "", Fixed,
         "Gives the model's memory back while the node is inactive: activate loads it again"),

@@ -67,6 +67,8 @@ pub(super) struct Open {
     pub named: Option<Kept>,
     /// What was measured around that frame, so far.
     sight: Sight,
+    /// When the last frame was taken for it.
+    taken: Option<Instant>,
     /// Number of the last frame that answered it; 0: none did.
     pub used: u64,
 }
@@ -164,6 +166,7 @@ impl Asks {
             deadline: Some(now.steady + timeout),
             named,
             sight: sight.unwrap_or_default(),
+            taken: None,
             used: 0,
         };
         if let Err(why) = serving.and_then(|()| self.acceptable(&open)) {
@@ -210,8 +213,8 @@ impl Asks {
         if !command.camera.is_empty() && !self.cameras.contains(&command.camera) {
             return Err(format!("camera {:?} is unknown; known: {}", command.camera, self.cameras.join(", ")));
         }
-        if command.follow {
-            return Err("follow is not served by this version: leave it false".to_string());
+        if command.follow && !command.continuous {
+            return Err("follow needs continuous: it answers frame after frame".to_string());
         }
         if command.continuous && open.named.is_some() {
             return Err("a continuous command takes the frames of a camera: it cannot bring its own".to_string());
@@ -300,7 +303,13 @@ impl Asks {
             return None;
         }
         self.look(history);
-        let usable = |open: &Open| usable_frame(open, history, now, tunables.max_frame_age);
+        let too_soon = |open: &Open| {
+            let since = open.taken.map(|taken| now.steady.saturating_duration_since(taken));
+            open.command.follow && since.is_some_and(|since| since < tunables.follow_interval)
+        };
+        let usable = |open: &Open| {
+            if too_soon(open) { None } else { usable_frame(open, history, now, tunables.max_frame_age) }
+        };
         let (at, kept) = self.waiting.iter().enumerate().find_map(|(at, open)| Some((at, usable(open)?)))?;
         let mut open = self.waiting.remove(at)?;
         if let Some(ring) = history.ring_mut(&open.command.camera) {
@@ -310,6 +319,7 @@ impl Asks {
             let earlier = self.dialogues.earlier(&open.command);
             Arc::make_mut(&mut open.command).earlier = earlier;
         }
+        open.taken = Some(now.steady);
         open.deadline = open.deadline.or(Some(now.steady + open.timeout));
         let control = Control::default();
         let job = Job {

@@ -57,6 +57,42 @@ impl Mask {
         let inside = (x0..x1).contains(&x) && (y0..y1).contains(&y);
         inside && self.pixels.get(((y - y0) * self.roi.width() + x - x0) as usize).is_some_and(|pixel| *pixel != 0)
     }
+
+    /// Pixels inside.
+    pub fn area(&self) -> u64 {
+        self.pixels.iter().filter(|pixel| **pixel != 0).count() as u64
+    }
+
+    /// Intersection over union with `other`, after this one has been moved by `shift` (px); 0 where both are empty.
+    pub fn iou(&self, other: &Self, shift: [i64; 2]) -> f64 {
+        let common = self.common(other, shift);
+        let union = self.area() + other.area() - common;
+        if union > 0 { common as f64 / union as f64 } else { 0.0 }
+    }
+
+    /// Pixels of both, this one moved.
+    fn common(&self, other: &Self, [dx, dy]: [i64; 2]) -> u64 {
+        let (a, b) = (self.roi, other.roi);
+        let side = |a0: u32, a1: u32, b0: u32, b1: u32, d: i64| {
+            (i64::from(a0) + d).max(b0.into())..(i64::from(a1) + d).min(b1.into())
+        };
+        let (columns, rows) = (side(a.x0, a.x1, b.x0, b.x1, dx), side(a.y0, a.y1, b.y0, b.y1, dy));
+        if columns.is_empty() {
+            return 0;
+        }
+        let count = (columns.end - columns.start) as usize;
+        let in_row = |y: i64| {
+            let pairs = self.row(columns.start - dx, y - dy, count).iter().zip(other.row(columns.start, y, count));
+            pairs.filter(|(own, others)| **own != 0 && **others != 0).count() as u64
+        };
+        rows.map(in_row).sum()
+    }
+
+    /// `count` pixels of row `y` of the image, beginning at column `x`; all of them must lie in `roi`.
+    fn row(&self, x: i64, y: i64, count: usize) -> &[u8] {
+        let start = (y - i64::from(self.roi.y0)) * i64::from(self.roi.width()) + x - i64::from(self.roi.x0);
+        &self.pixels[start as usize..][..count]
+    }
 }
 
 /// Where an object comes from.
@@ -87,6 +123,8 @@ pub struct GroundedObject {
     pub mask: Mask,
     /// Where it is.
     pub place: Place,
+    /// The same object keeps it while it is followed; none: it is not followed.
+    pub track_id: Option<u32>,
 }
 
 /// What an answer is.
@@ -185,5 +223,28 @@ impl Answer {
             model: String::new(),
             device: String::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `rows` with its top left corner at (`x0`, `y0`).
+    fn mask(x0: u32, y0: u32, rows: &[&str]) -> Mask {
+        let roi = PixelBox { x0, y0, x1: x0 + rows[0].len() as u32, y1: y0 + rows.len() as u32 };
+        Mask { roi, pixels: rows.concat().bytes().map(|b| if b == b'#' { 255 } else { 0 }).collect() }
+    }
+
+    #[test]
+    fn overlap_counts_pixels_not_boxes_and_follows_the_shift() {
+        let (a, b) = (mask(4, 4, &["##", "#."]), mask(5, 5, &[".#", "##"]));
+        assert_eq!(a.iou(&b, [0, 0]), 0.0); // the boxes share (5, 5), where neither has a pixel
+        assert_eq!(a.iou(&b, [1, 1]), 2.0 / 4.0);
+        assert_eq!(a.iou(&a, [0, 0]), 1.0);
+        assert_eq!(a.iou(&a, [1, 0]), 1.0 / 5.0);
+        assert_eq!(b.iou(&a, [-1, -1]), a.iou(&b, [1, 1]));
+        assert_eq!(a.iou(&a, [-9, 40]), 0.0);
+        assert_eq!(Mask::default().iou(&Mask::default(), [0, 0]), 0.0);
     }
 }

@@ -43,6 +43,7 @@ mod tests {
             bbox: roi,
             mask: Mask { roi, pixels },
             place: Place::Unasked,
+            track_id: None,
         }
     }
 

@@ -109,6 +109,7 @@ mod tests {
             bbox: PixelBox::default(),
             mask: Mask::default(),
             place,
+            track_id: None,
         }
     }
 

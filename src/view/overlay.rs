@@ -248,6 +248,7 @@ mod tests {
             bbox,
             mask: Mask { roi: bbox, pixels },
             place: Place::Unasked,
+            track_id: None,
         }
     }
 

@@ -102,8 +102,8 @@ fn msg_from_object<'a>(object: &'a GroundedObject, header: &msgs::Header) -> msg
             Source::Prompt => msgs::source::PROMPT,
         },
         score: object.score,
-        tracked: false,
-        track_id: 0,
+        tracked: object.track_id.is_some(),
+        track_id: object.track_id.unwrap_or_default(),
         r#box: object.bbox.into(),
         mask_roi: object.mask.roi.into(),
         mask: cv_bridge::image_from_mask(header.clone(), &object.mask),
@@ -161,6 +161,7 @@ mod tests {
                 bbox: PixelBox { x0: 2, y0: 4, x1: 9, y1: 8 },
                 mask: Mask { roi, pixels: vec![0, 255, 255, 255, 0, 255] },
                 place: Place::SparseDepth,
+                track_id: Some(9),
             }],
             image_size: (640, 480),
             age_at_start: Duration::from_millis(1500),
@@ -195,7 +196,8 @@ mod tests {
         let object = &msg_from_answer(&answer).objects[0];
         assert_eq!((object.phrase.as_str(), object.phrase_index), ("the mug", 2));
         assert_eq!((object.phrase_begin, object.phrase_end, object.score), (1, 8, 0.25));
-        assert_eq!((object.source, object.tracked), (msgs::source::PROMPT, false));
+        assert_eq!(object.source, msgs::source::PROMPT);
+        assert_eq!((object.tracked, object.track_id), (true, 9));
         let roi = |x_offset, y_offset, width, height| msgs::RegionOfInterest {
             x_offset,
             y_offset,
@@ -211,10 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn an_object_without_pixels_has_a_mask_of_no_size() {
+    fn an_object_without_pixels_has_a_mask_of_no_size_and_without_a_track_is_not_tracked() {
         let mut answer = answer();
-        answer.objects[0].mask = Mask::default();
+        answer.objects[0] = GroundedObject { mask: Mask::default(), track_id: None, ..answer.objects[0].clone() };
         let msg = msg_from_answer(&answer);
+        assert!(!msg.objects[0].tracked);
         assert_eq!((msg.objects[0].mask.width, msg.objects[0].mask_roi.width), (0, 0));
     }
 }

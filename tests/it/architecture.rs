@@ -30,6 +30,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             THREADS,
         ],
     ),
+    ("assignment.rs", &[], &[]),
     ("params", &[], &["serde", "serde_yaml_ng"]),
     ("telemetry.rs", &[], &["tracing_subscriber", THREADS]),
     ("types", &[], &["nalgebra"]),
@@ -47,7 +48,8 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("transport/mod.rs", &[], &[]),
     ("wire", &["types", "ports"], &["serde", "serde_json", "cdr_encoding", "image", "nalgebra"]),
     ("pipeline", &["types", "ports", "perceive", "grounder", "geometry", "params"], &["tokio", "futures", THREADS]),
-    ("perceive.rs", &["types", "grounder", "params"], &[]),
+    ("perceive.rs", &["types", "follow", "grounder", "params"], &[]),
+    ("follow", &["types", "assignment", "grounder"], &[]),
     ("grounder", &["types", "model"], &["tch", "serde", "serde_json"]),
     ("model", &[], &["tch", "serde", "serde_json", "safetensors", "memmap2", "sha2"]),
     ("geometry", &["types"], &["nalgebra"]),
@@ -71,13 +73,15 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             THREADS,
         ],
     ),
-    ("eval", &["types", "geometry", "sim"], &["serde"]),
+    ("eval", &["types", "assignment", "geometry", "sim"], &["serde"]),
     ("golden", &["types", "model", "grounder", "train"], &["tch", "serde", "serde_json", "safetensors"]),
 ];
 
 /// The command line puts everything together.
 const ALL: &[&str] = &[
+    "assignment",
     "eval",
+    "follow",
     "geometry",
     "golden",
     "grounder",

@@ -9,10 +9,11 @@ use llava_grounding::eval::Tally;
 use llava_grounding::sim::asked::Asked;
 use llava_grounding::sim::talk::Topic;
 use llava_grounding::types::Answer;
+use llava_grounding::types::Command;
 use llava_grounding::types::GroundedObject;
-use llava_grounding::types::Header;
 use llava_grounding::types::Mode;
 use llava_grounding::types::PixelBox;
+use llava_grounding::types::Place;
 use llava_grounding::types::Source;
 use llava_grounding::types::Status;
 use llava_grounding::types::rle::Rle;
@@ -47,24 +48,16 @@ fn perfect(asked: &Asked) -> Answer {
             score: 0.9,
             bbox: PixelBox { x0, y0, x1, y1 },
             mask: Rle::from_text(width, height, &r.mask.counts).unwrap().to_mask(),
+            place: Place::Unasked,
+            track_id: None,
         }
     });
+    let command = Command { text: asked.command.clone(), mode: Mode::Chat, ..Command::default() };
     Answer {
-        image_header: Header::default(),
-        camera: String::new(),
-        command_id: String::new(),
-        command: asked.command.clone(),
-        mode: Mode::Chat,
-        status: Status::Final,
-        message: String::new(),
         text: asked.answer.clone(),
         objects: objects.collect(),
         image_size: (160, 120),
-        age_at_start: Default::default(),
-        age_at_publish: Default::default(),
-        stages: Vec::new(),
-        model: String::new(),
-        device: String::new(),
+        ..Answer::new(&command, None, Status::Final, String::new())
     }
 }
 

@@ -6,6 +6,7 @@ use llava_grounding::grounder::Grounder;
 use llava_grounding::grounder::Request;
 use llava_grounding::grounder::preprocess::clip_input;
 use llava_grounding::params::Tunables;
+use llava_grounding::perceive::Perceiver;
 use llava_grounding::perceive::perceive;
 use llava_grounding::types::Answer;
 use llava_grounding::types::Command;
@@ -91,7 +92,8 @@ fn pointer(text: &str, mode: Mode) -> Grounder {
     let request = Request { mode, text, prompts: &[], drawn_in: None, history: &[] };
     let hidden = tch::no_grad(|| {
         let clip = clip_input(&frame().image, &grounder.model.config);
-        let embedded = grounder.embed(&clip, &grounder.prompt(&request).unwrap(), None);
+        let image = grounder.model.image_tokens(&clip);
+        let embedded = grounder.embed(&image, &grounder.prompt(&request).unwrap(), None);
         grounder.model.llama.forward(&embedded, None).get(0).get(-1)
     });
     set_seg_row(&grounder, |_| &hidden * 100.0);
@@ -161,6 +163,42 @@ fn refer_is_final_after_one_forward_pass_when_the_model_points_at_once() {
     // The official evaluation asks for the region in any case: here it is the same one.
     let forced = Tunables { refer_force: true, ..open_handed() };
     assert_eq!(answer_of(&grounder, &command, &forced).objects, found.objects);
+}
+
+#[test]
+fn what_was_answered_is_followed_on_the_next_frames() {
+    let command = Command { follow: true, continuous: true, ..asked("What is there?", Mode::Chat) };
+    let mut perceiver = Perceiver::new(pointer("What is there?", Mode::Chat));
+    let mut silent = |_: Step| Flow::Continue;
+    let full = perceiver.answer(&frame(), &command, &open_handed(), &mut silent);
+    assert_eq!(full.status, Status::Final);
+    let ids: Vec<_> = full.objects.iter().map(|o| o.track_id).collect();
+    assert!(ids.len() >= 2 && ids.iter().all(Option::is_some));
+
+    // The same pixels a moment later.
+    let mut next = frame();
+    next.header.stamp.sec += 1;
+    let found = perceiver.answer(&next, &command, &open_handed(), &mut silent);
+    assert_eq!((found.status, &found.image_header), (Status::Followed, &next.header));
+    assert_eq!((&found.text, &found.objects), (&full.text, &full.objects));
+    let stages: Vec<_> = found.stages.iter().map(|(name, _)| *name).collect();
+    assert_eq!(stages, ["preprocess", "head", "postprocess"]);
+
+    // After the period, and for another command, the language model is asked.
+    next.header.stamp.sec += 10;
+    let late = perceiver.answer(&next, &command, &open_handed(), &mut silent);
+    assert_eq!(late.status, Status::Followed, "that frame says that it was long ago");
+    next.header.stamp.nanosec += 1;
+    let renewed = perceiver.answer(&next, &command, &open_handed(), &mut silent);
+    assert_eq!(renewed.status, Status::Final);
+    assert_eq!(renewed.objects.iter().map(|o| o.track_id).collect::<Vec<_>>(), ids, "they keep their numbers");
+    let other = Command { id: "other".into(), ..command };
+    assert_eq!(perceiver.answer(&next, &other, &open_handed(), &mut silent).status, Status::Final);
+
+    let mut mute = Perceiver::new(talker());
+    let nothing = mute.answer(&frame(), &other, &open_handed(), &mut silent);
+    assert!(nothing.objects.is_empty());
+    assert_ne!(mute.answer(&frame(), &other, &open_handed(), &mut silent).status, Status::Followed);
 }
 
 #[test]

@@ -145,6 +145,7 @@ fn answer(moments: &[Moment], params: Params, way: Way) -> (i64, Arc<Answer>) {
             bbox: mask.roi,
             mask: mask.clone(),
             place: Place::Unasked,
+            track_id: None,
         };
         Answer { objects: vec![object], ..Answer::new(command, Some(frame), Status::Final, String::new()) }
     };

@@ -38,7 +38,7 @@ for fields, reason in [
     (dict(text='a' * 100_000), '100000'),
     (dict(text='the mug', mode=9), '9'),
     (dict(text='the mug', camera='rear'), 'known: default'),
-    (dict(text='the mug', follow=True, continuous=True), 'follow'),
+    (dict(text='the mug', follow=True), 'follow needs continuous'),
 ]:
     answer = p.ask(**fields)
     assert answer.status == FAILED and reason in answer.message, (reason, answer.status, answer.message)
@@ -71,6 +71,17 @@ p.answer(p.send('the bowl'))
 p.until(lambda: p.answers_to(following)[-1].status == CANCELED, 'the continuous command to be closed')
 stamps = [nanos(a.image_header.stamp) for a in p.answers_to(following)[:-1]]
 assert len(stamps) == len(set(stamps)), 'a frame was used twice'
+
+# Followed: one full answer, then looks on new frames without the language model.
+following = p.send('the mug', continuous=True, follow=True)
+p.until(lambda: len(p.answers_to(following)) >= 3, 'three answers to a command that follows')
+first = p.answers_to(following)[0]
+if first.status == FINAL:
+    found = p.answers_to(following)[1]
+    assert found.status == GroundingAnswer.STATUS_FOLLOWED and 'generate' not in found.stage_names, found.stage_names
+    assert all(o.tracked for o in found.objects + first.objects), 'objects have their numbers'
+assert p.cancel().success
+p.until(lambda: p.answers_to(following)[-1].status == CANCELED, 'the following to be closed')
 
 p.check_all()
 

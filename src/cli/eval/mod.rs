@@ -5,6 +5,7 @@ mod worst;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -19,6 +20,8 @@ use crate::perceive::perceive;
 use crate::sim::asked::Asked;
 use crate::types::Command;
 use crate::types::Flow;
+use crate::types::Frame;
+use crate::types::RgbImage;
 use crate::types::VisualPrompt;
 
 use source::Source;
@@ -71,8 +74,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (mut tally, mut worst) = (Tally::default(), Worst::default());
     source.each(|picture, questions| {
         for asked in questions {
+            // A copy is a frame that the model has not seen: the time is that of a whole answer.
+            let frame = Frame { image: Arc::new(RgbImage::clone(&picture.frame.image)), ..picture.frame.clone() };
             let start = Instant::now();
-            let answer = perceive(&grounder, &picture.frame, &command(asked), &tunables, &mut |_| Flow::Continue);
+            let answer = perceive(&grounder, &frame, &command(asked), &tunables, &mut |_| Flow::Continue);
             let ms = start.elapsed().as_secs_f64() * 1000.0;
             let score = tally.add(asked, &answer, ms, picture.depth.as_ref());
             if let (Some(score), true) = (score, args.pictures.is_some()) {

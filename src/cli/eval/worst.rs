@@ -74,6 +74,7 @@ fn truth(asked: &Asked, like: &Answer) -> Answer {
             bbox: PixelBox { x0, y0, x1, y1 },
             mask: Rle::from_text(width, height, &r.mask.counts).ok()?.to_mask(),
             place: Place::Unasked,
+            track_id: None,
         })
     });
     let message = "truth".to_string();

@@ -18,7 +18,7 @@ use crate::params::Params;
 use crate::params::Tunables;
 use crate::params::Values;
 use crate::params::file;
-use crate::perceive::perceive;
+use crate::perceive::Perceiver;
 use crate::pipeline::replay::Replay;
 use crate::pipeline::replay::Timed;
 use crate::ports::Ask;
@@ -95,8 +95,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if grounder.is_random() {
         println!("The weights are RANDOM: nothing was learned, so words and regions mean nothing.");
     }
+    let mut perceiver = Perceiver::new(grounder);
     let answerer = |frame: &Frame, command: &Command, tunables: &Tunables, watch: &mut dyn FnMut(Step) -> Flow| {
-        perceive(&grounder, frame, command, tunables, watch)
+        perceiver.answer(frame, command, tunables, watch)
     };
     let report = recording.replay(args, Replay::new(&params, tunables, info, answerer))?;
     println!("{report}wrote {}", args.out.display());

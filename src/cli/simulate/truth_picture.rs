@@ -47,6 +47,7 @@ fn objects(shot: &Shot, asked: &Asked) -> Vec<GroundedObject> {
                 bbox: mask.roi,
                 mask,
                 place: Place::Unasked,
+                track_id: None,
             }
         };
         phrase.objects.iter().map(object).collect::<Vec<_>>()

@@ -48,7 +48,7 @@ impl Asks {
         answer.command_id.clone_from(&open.command.id);
         answer.command.clone_from(&open.command.text);
         answer.age_at_start = age_at_start;
-        if end.is_none() && matches!(answer.status, Status::Final | Status::NoReferent) {
+        if end.is_none() && open.used == 0 && matches!(answer.status, Status::Final | Status::NoReferent) {
             self.dialogues.remember(&open.command, &answer.text);
         }
         match end {
