@@ -51,22 +51,19 @@ fn object(x: u32, y: u32, phrase: &str, phrase_index: u32) -> GroundedObject {
 }
 
 fn answer(objects: Vec<GroundedObject>) -> Answer {
-    Answer {
-        image_header: frame(0).header,
-        camera: "front".into(),
-        command_id: "c1".into(),
-        command: "what is there?".into(),
+    let command = crate::types::Command {
+        id: "c1".into(),
+        text: "what is there?".into(),
         mode: Mode::Chat,
-        status: Status::Final,
-        message: "cut".into(),
+        ..crate::types::Command::default()
+    };
+    Answer {
         text: "two mugs and the ball".into(),
         objects,
-        image_size: (64, 48),
         age_at_start: Duration::from_secs(1),
         age_at_publish: Duration::from_secs(2),
         stages: vec![("head", 1.0)],
-        model: "tiny".into(),
-        device: "cpu".into(),
+        ..Answer::new(&command, Some(&frame(0)), Status::Final, "cut".into())
     }
 }
 

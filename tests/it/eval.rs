@@ -9,7 +9,7 @@ use llava_grounding::eval::Tally;
 use llava_grounding::sim::asked::Asked;
 use llava_grounding::sim::talk::Topic;
 use llava_grounding::types::Answer;
-use llava_grounding::types::Command;
+use llava_grounding::types::Command as Asking;
 use llava_grounding::types::GroundedObject;
 use llava_grounding::types::Mode;
 use llava_grounding::types::PixelBox;
@@ -52,7 +52,7 @@ fn perfect(asked: &Asked) -> Answer {
             track_id: None,
         }
     });
-    let command = Command { text: asked.command.clone(), mode: Mode::Chat, ..Command::default() };
+    let command = Asking { text: asked.command.clone(), mode: Mode::Chat, ..Asking::default() };
     Answer {
         text: asked.answer.clone(),
         objects: objects.collect(),

@@ -15,7 +15,7 @@ fn a_goal_is_refused_before_the_node_is_active_and_gets_no_answer() {
 fn a_client_ends_its_own_command_only() {
     let mut node = Bench::new(4);
     node.see("front");
-    (1..=3).for_each(|ticket| drop(node.goal(&ticket.to_string(), ticket)));
+    (1..=3).for_each(|ticket| assert!(node.goal(&ticket.to_string(), ticket)));
     let control = node.give().unwrap().control.clone();
     node.asks.cancel(Who::One(2));
     assert_eq!((node.only_answer().command_id.as_str(), control.flow()), ("2", Flow::Continue));
