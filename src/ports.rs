@@ -41,6 +41,7 @@ pub type Clock = Arc<dyn Fn() -> Stamp + Send + Sync>;
 
 /// What comes in.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // each is moved twice; a box for every picture would cost more than the bytes
 pub enum Input {
     /// A camera took a picture.
     Color(Frame),
@@ -108,7 +109,9 @@ pub type Admission = Result<(), String>;
 
 /// Takes the text so far and a provisional answer, any number of times; must not wait.
 #[derive(Clone)]
-pub struct Feedback(Arc<dyn Fn(&str, &Answer) + Send + Sync>);
+pub struct Feedback(Arc<Listener>);
+
+type Listener = dyn Fn(&str, &Answer) + Send + Sync;
 
 impl Feedback {
     /// `take` is called from the thread that publishes.

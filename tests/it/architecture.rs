@@ -17,6 +17,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         &[
             "tch",
             "tokio",
+            "futures",
             "clap",
             "anyhow",
             "image",
@@ -96,6 +97,7 @@ const ALL: &[&str] = &[
     "transport",
     "types",
     "view",
+    "web",
     "wire",
 ];
 

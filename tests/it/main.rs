@@ -21,4 +21,5 @@ mod shots;
 mod simulate;
 mod space;
 mod train;
+mod web;
 mod wire;

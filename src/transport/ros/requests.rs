@@ -110,7 +110,7 @@ impl Requests {
         let timeout = Duration::new(timeout.sec.max(0) as u64, timeout.nanosec.min(999_999_999));
         let reply = Some(Reply::new(move |answer: Arc<Answer>| respond(call, &answer)));
         match (command, given) {
-            (Err(refused), _) => Input::Refused(Refused { reply, ..refused }),
+            (Err(refused), _) => Input::Refused(Refused { reply, ..*refused }),
             (Ok(command), Err(why)) => Input::Refused(Refused { command, why, reply }),
             (Ok(command), Ok(given)) => {
                 let timeout = (!timeout.is_zero()).then_some(timeout);
@@ -189,8 +189,8 @@ impl Requests {
 }
 
 /// The command of a request, or why it is none.
-fn command(message: &impl WrappedTypesupport) -> Result<Command, Refused> {
-    let refused = |command, why| Refused { command, why, reply: None };
+fn command(message: &impl WrappedTypesupport) -> Result<Command, Box<Refused>> {
+    let refused = |command, why| Box::new(Refused { command, why, reply: None });
     let bytes = message.to_serialized_bytes().map_err(|e| refused(Command::default(), e.to_string()))?;
     commands::command_from_bytes(&bytes).map_err(|bad| {
         let why = wire::whole(&bad.why);
