@@ -51,7 +51,8 @@ assert all(e.timestamp for e in events)
 running = p.send('the mug', continuous=True)
 p.answer(running)
 assert change(Transition.TRANSITION_DEACTIVATE)
-assert p.answer(running).status == CANCELED and 'deactivating' in p.answers[-1].message, p.answers[-1].message
+closed = p.until(lambda: [a for a in p.answers_to(running) if a.status == CANCELED], 'the command to be canceled')[0]
+assert 'deactivating' in closed.message, closed.message
 assert state() == 'inactive'
 assert change(Transition.TRANSITION_CLEANUP) and state() == 'unconfigured'
 for _ in range(3):
