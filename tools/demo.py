@@ -96,7 +96,7 @@ class Audience:
 
     def health(self, message):
         for status in message.status:
-            if status.name == '/grounding: model' and status.message != 'loading':
+            if status.name == '/grounding: model' and not status.message.startswith(('loading', 'not loaded')):
                 self.model = status.message
 
     def answer(self, answer):
