@@ -20,7 +20,7 @@ use crate::train::trainer::Trainer;
 /// Arguments of `train`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to train, and how: tabletop, finetune-head, finetune-lora, or a file
+    /// What to train, and how: tabletop, tabletop-more, finetune-head, finetune-lora, or a file
     #[arg(long, default_value = "tabletop")]
     pub recipe: String,
     /// Training set: instances.json, chat.json, pointing.json, images/ (see `simulate --dataset`); may come several times.

@@ -20,6 +20,7 @@ mod lifecycle;
 mod managed;
 mod outbox;
 mod placing;
+mod publisher;
 pub mod replay;
 mod worker;
 
@@ -43,6 +44,7 @@ use health::Gauges;
 use history::History;
 use lifecycle::Lifecycle;
 use outbox::Parcel;
+use publisher::Publisher;
 pub use worker::LoadError;
 use worker::Said;
 use worker::Task;
@@ -324,46 +326,6 @@ impl Loop {
         if timeout_at(until, finished).await.is_err() {
             info!("the model is in a long stage: it is left alone");
         }
-    }
-}
-
-/// The thread that publishes, and the queue to it.
-struct Publisher {
-    events: mpsc::Sender<Parcel>,
-    ended: oneshot::Receiver<()>,
-    thread: JoinHandle<()>,
-}
-
-impl Publisher {
-    /// Poses are found here, where nothing waits for them but the answer itself.
-    fn spawn(
-        mut publish: impl FnMut(Event) + Send + 'static,
-        target_frame: Option<String>,
-        clock: Clock,
-    ) -> std::io::Result<Self> {
-        let (events, mut events_in) = mpsc::channel::<Parcel>(2);
-        let (end, ended) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("publish".into()).spawn(move || {
-            while let Some(parcel) = events_in.blocking_recv() {
-                publish(parcel.open(clock(), target_frame.as_deref()));
-            }
-            // The loop may have given up waiting.
-            let _ = end.send(());
-        })?;
-        Ok(Self { events, ended, thread })
-    }
-
-    /// Lets the thread publish what it has, until `until`.
-    async fn finish(&mut self, until: Instant) {
-        let (closed, _) = mpsc::channel(1);
-        drop(std::mem::replace(&mut self.events, closed));
-        if timeout_at(until, &mut self.ended).await.is_err() {
-            warn!("the end came before the last answer was published");
-        }
-    }
-
-    fn panic_message(self) -> String {
-        panic_message(self.thread)
     }
 }
 

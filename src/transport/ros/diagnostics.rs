@@ -116,6 +116,9 @@ impl Diagnostics {
                 value("age of the newest [s]", format!("{:.3}", nanos as f64 * 1e-9));
             }
         }
+        if health.bad_transforms > 0 {
+            values.push(("transforms left out".to_string(), health.bad_transforms.to_string()));
+        }
         for publisher in self.not_heard.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             findings.error(publisher.clone());
         }
