@@ -32,7 +32,6 @@ use futures::Stream;
 use futures::StreamExt;
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio::time::timeout_at;
 use tracing::info;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc as std_mpsc;
 
 use futures::channel::mpsc as futures_mpsc;
+use tokio::sync::oneshot;
 
 use super::history::tests::frame;
 use super::*;
