@@ -15,10 +15,10 @@ use crate::grounder::generate::End;
 use crate::grounder::generate::Limits;
 use crate::grounder::mode;
 use crate::grounder::mode::AutoWords;
+use crate::grounder::objects;
 use crate::grounder::prompt;
 use crate::grounder::prompt::PromptError;
 use crate::grounder::prompt::SLOT;
-use crate::grounder::select::Region;
 use crate::params;
 use crate::params::Tunables;
 use crate::types::Answer;
@@ -27,8 +27,6 @@ use crate::types::Flow;
 use crate::types::Frame;
 use crate::types::GroundedObject;
 use crate::types::Mode;
-use crate::types::Place;
-use crate::types::Source;
 use crate::types::Status;
 use crate::types::Step;
 use crate::types::Turn;
@@ -239,29 +237,12 @@ fn missing(grounding: &Grounding, asked: &str) -> String {
 fn objects(grounding: &Grounding, mode: Mode, asked: &str) -> Vec<GroundedObject> {
     let spoken = &grounding.spoken;
     let mut objects = Vec::new();
+    let asked = (mode == Mode::Refer).then_some(asked);
     for (mention, regions) in spoken.mentions.iter().zip(&grounding.regions) {
-        let (begin, end) = mention.span.unwrap_or_default();
-        let words = spoken.text.get(begin as usize..end as usize).unwrap_or_default();
-        let phrase = if mode == Mode::Refer { asked } else { words };
-        let shown = regions.iter().filter(|region| !region.bbox.is_empty() || !region.mask.roi.is_empty());
-        objects.extend(shown.map(|region| object(region, phrase, mention.phrase, (begin, end), Source::Words)));
+        objects.extend(objects::named(&spoken.text, mention, regions, asked));
     }
     let next = spoken.mentions.last().map_or(0, |mention| mention.phrase + 1);
     let pointed = (next..).zip(&grounding.pointed);
-    objects.extend(pointed.map(|(index, region)| object(region, SLOT, index, (0, 0), Source::Prompt)));
+    objects.extend(pointed.map(|(index, region)| objects::pointed_at(region, index)));
     objects
-}
-
-fn object(region: &Region, phrase: &str, phrase_index: u32, phrase_span: (u32, u32), source: Source) -> GroundedObject {
-    GroundedObject {
-        phrase: phrase.to_string(),
-        phrase_index,
-        phrase_span,
-        source,
-        score: region.score,
-        bbox: region.bbox,
-        mask: region.mask.clone(),
-        place: Place::Unasked,
-        track_id: None,
-    }
 }

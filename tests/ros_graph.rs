@@ -6,201 +6,16 @@
 #![allow(clippy::unwrap_used)] // a test panics when something is wrong
 
 mod camera_bag;
+#[path = "ros/graph.rs"]
+mod graph;
 #[path = "ros/launch.rs"]
 mod launch;
 
-use std::io::Read;
-use std::net::TcpListener;
 use std::path::Path;
-use std::path::PathBuf;
-use std::process::Child;
 use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Stdio;
-use std::time::Duration;
-use std::time::Instant;
 
-/// Longest a script may take; scripts give up earlier and say what they waited for.
-const SCRIPT: Duration = Duration::from_secs(100);
-/// Longest from SIGINT or SIGTERM to the end of the node.
-const STOP: Duration = Duration::from_secs(2);
-
-/// A ROS domain for one test.
-struct Graph {
-    domain: u16,
-    /// A port that stands for the domain: whoever holds it has the domain, over all processes of this machine.
-    _lock: TcpListener,
-    logs: tempfile::TempDir,
-}
-
-impl Graph {
-    fn new() -> Self {
-        let start = std::process::id() % 100;
-        for offset in 0..100 {
-            // 1 to 100: higher domains reach into the ports that the system gives to others.
-            let domain = 1 + u16::try_from((start + offset) % 100).unwrap();
-            if let Ok(lock) = TcpListener::bind(("127.0.0.1", 21_700 + domain)) {
-                return Self { domain, _lock: lock, logs: tempfile::tempdir().unwrap() };
-            }
-        }
-        panic!("no free ROS domain among 1 to 100");
-    }
-
-    fn command(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = Command::new(program.as_ref());
-        command
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .env("ROS_DOMAIN_ID", self.domain.to_string())
-            .env("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-            .env("FASTRTPS_DEFAULT_PROFILES_FILE", "config/dds/fastdds_one_machine.xml")
-            .env("ROS_LOG_DIR", self.logs.path())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("OMP_NUM_THREADS", "1")
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null());
-        command
-    }
-
-    /// Starts the node with `args` after `--ros-args`.
-    fn node(&self, args: &[&str]) -> Process {
-        let mut command = self.command(env!("CARGO_BIN_EXE_llava_grounding"));
-        command.arg("--ros-args").args(["-p", "device:=cpu"]).args(args);
-        self.start("node", command)
-    }
-
-    /// A small random model that talks on and on.
-    fn talkative_model(&self) -> String {
-        let (tiny, folder) =
-            (Path::new(env!("CARGO_MANIFEST_DIR")).join("config/models/tiny"), self.logs.path().join("model"));
-        std::fs::create_dir(&folder).unwrap();
-        let config = std::fs::read_to_string(tiny.join("config.json")).unwrap();
-        let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
-        config["max_new_tokens"] = 1500.into();
-        std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
-        std::fs::copy(tiny.join("tokenizer.model"), folder.join("tokenizer.model")).unwrap();
-        format!("model:={}", folder.display())
-    }
-
-    /// Starts `tests/ros/NAME.py`.
-    fn script(&self, name: &str) -> Process {
-        let mut command = self.command(python());
-        command.arg(format!("tests/ros/{name}.py"));
-        self.start(name, command)
-    }
-
-    fn start(&self, name: &str, mut command: Command) -> Process {
-        let file = |stream: &str| self.logs.path().join(format!("{name}.{stream}"));
-        let open = |path: &Path| std::fs::File::create(path).unwrap();
-        let (stdout, stderr) = (file("stdout"), file("stderr"));
-        let child = command.stdout(open(&stdout)).stderr(open(&stderr)).spawn();
-        let child = child.unwrap_or_else(|error| panic!("{name} cannot be started: {error} ({command:?})"));
-        Process { name: name.to_string(), child, stdout, stderr }
-    }
-
-    /// Starts a node with `args`, runs the script to its end, stops the node.
-    fn run(&self, script: &str, args: &[&str]) {
-        let mut node = self.node(args);
-        self.script(script).finish(&node);
-        node.stop(libc::SIGINT);
-    }
-}
-
-/// A process that ends with its test.
-struct Process {
-    name: String,
-    child: Child,
-    stdout: PathBuf,
-    stderr: PathBuf,
-}
-
-impl Process {
-    /// Waits for its end.
-    fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
-        let end = Instant::now() + limit;
-        while Instant::now() < end {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return Some(status);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        None
-    }
-
-    /// Waits until it has said `word` on stdout.
-    fn until_it_says(&mut self, word: &str) {
-        let end = Instant::now() + SCRIPT;
-        while !read(&self.stdout).contains(word) {
-            assert!(
-                self.child.try_wait().unwrap().is_none(),
-                "{} ended before it said {word}:\n{}",
-                self.name,
-                self.said()
-            );
-            assert!(Instant::now() < end, "waited for {} to say {word}:\n{}", self.name, self.said());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// A script's end: it must be content.
-    fn finish(mut self, node: &Process) -> String {
-        let status = self.wait(SCRIPT);
-        let said = self.said();
-        let why = || format!("{} ended with {status:?}\n{said}\n--- node\n{}", self.name, node.said());
-        assert!(status.is_some_and(|status| status.success()), "{}", why());
-        said
-    }
-
-    /// Ends the node by `signal`: it must leave in time and content.
-    fn stop(&mut self, signal: i32) {
-        let name = if signal == libc::SIGTERM { "-TERM" } else { "-INT" };
-        let pid = self.child.id().to_string();
-        let began = Instant::now();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success(), "kill {name} {pid}");
-        let status = self.wait(STOP);
-        assert!(status.is_some(), "the node did not end within {STOP:?}\n{}", self.said());
-        let took = began.elapsed();
-        assert!(status.is_some_and(|s| s.success()), "the node ended with {status:?} after {took:?}\n{}", self.said());
-    }
-
-    fn said(&self) -> String {
-        read(&self.stdout) + &read(&self.stderr)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn read(path: &Path) -> String {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).unwrap().read_to_end(&mut bytes).unwrap();
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// The Python that has rclpy: `$PYTHON`, else that of the ROS 2 prefix, else the system's.
-fn python() -> PathBuf {
-    let given = std::env::var_os("PYTHON").map(PathBuf::from);
-    let prefixes = std::env::var("AMENT_PREFIX_PATH").unwrap_or_default();
-    let of_prefix = prefixes.split(':').map(|prefix| Path::new(prefix).join("bin/python"));
-    let candidates = given.into_iter().chain(of_prefix).chain([PathBuf::from("python3")]);
-    let mut tried = Vec::new();
-    for candidate in candidates {
-        let import = Command::new(&candidate).args(["-c", "import rclpy, llava_grounding.msg"]).output();
-        if import.as_ref().is_ok_and(|output| output.status.success()) {
-            return candidate;
-        }
-        let why = import.map_or_else(|e| e.to_string(), |o| String::from_utf8_lossy(&o.stderr).into_owned());
-        tried.push(format!("{}: {why}", candidate.display()));
-    }
-    panic!(
-        "no Python with rclpy and the messages of this package (run ./dev setup, or set PYTHON):\n{}",
-        tried.join("\n")
-    );
-}
+use graph::Graph;
+use graph::SCRIPT;
 
 #[test]
 fn every_command_gets_one_sound_answer() {
@@ -287,6 +102,62 @@ fn service_and_action_get_the_one_answer() {
 #[test]
 fn poses_are_given_where_depth_lens_and_transform_are_there() {
     Graph::new().run("space", &["-p", "target_frame:=base"]);
+}
+
+#[test]
+fn a_lifecycle_manager_brings_it_up_and_down_and_gets_the_memory_back() {
+    Graph::new().run_beside("manager", &["-p", "autostart:=false"]);
+}
+
+#[test]
+fn three_cameras_share_one_model() {
+    let tiny = concat!("model:=", env!("CARGO_MANIFEST_DIR"), "/config/models/tiny");
+    Graph::new().run("cameras", &["-p", tiny, "-p", "cameras:=[left, right, wrist]", "-p", "use_depth:=false"]);
+}
+
+#[test]
+fn twenty_thousand_frames_leave_no_memory_behind() {
+    let tiny = concat!("model:=", env!("CARGO_MANIFEST_DIR"), "/config/models/tiny");
+    let reliable = "qos_overrides./image.subscription.reliability:=reliable";
+    Graph::new().run_beside("soak", &["-p", tiny, "-p", "use_depth:=false", "-p", "max_new_tokens:=8", "-p", reliable]);
+}
+
+#[test]
+fn a_planner_gets_pinches_by_words() {
+    let graph = Graph::new();
+    let folder = tempfile::tempdir().unwrap();
+    let (bag, out) = (folder.path().join("scene.mcap"), folder.path().display().to_string());
+    let mut simulate = Command::new(env!("CARGO_BIN_EXE_llava_grounding"));
+    simulate.args(["simulate", "--scenes", "1", "--seed", "7", "--split", "val", "--frames", "300", "--out", &out, "--bag"]);
+    let made = simulate.arg(&bag).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let remaps = [
+        "image:=/camera/color/image_raw",
+        "depth:=/camera/aligned_depth_to_color/image_raw",
+        "camera_info:=/camera/color/camera_info",
+    ];
+    let mut args: Vec<&str> = remaps.iter().flat_map(|remap| ["-r", *remap]).collect();
+    args.extend(["-p", "use_sim_time:=true", "-p", "target_frame:=map"]);
+    let mut node = graph.node(&args);
+    let mut script = graph.script_with("planner", &[("SCENE", &out)]);
+    script.until_it_says("LISTENING");
+    let mut play = graph.command(env!("CARGO_BIN_EXE_llava_grounding"));
+    play.arg("play").arg(&bag).args(["--rate", "0.5", "--topics"]);
+    play.arg(remaps.map(|remap| remap.split_once(":=").unwrap().1).join(",") + ",/tf,/tf_static");
+    let mut player = graph.start("player", play);
+    println!("{}", script.finish(&node));
+    let _ = player.child.kill();
+    node.stop(libc::SIGINT);
+}
+
+#[test]
+fn the_page_works_in_a_browser() {
+    let graph = Graph::new();
+    // Free a moment ago; nobody else takes ports of this range on purpose.
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port().to_string();
+    let mut node = graph.node(&["-p", &format!("web.port:={port}")]);
+    println!("{}", graph.script_with("page", &[("PAGE_PORT", &port)]).finish(&node));
+    node.stop(libc::SIGINT);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 # What this machine has and lacks, found before anything is downloaded. Sourced by tools/setup.sh.
 
-# ROS 2 packages that the node is built from; a sourced ROS 2 must have them (tf2_msgs we can build ourselves).
+# ROS 2 packages that the node is built from; a sourced ROS 2 must have them (tf2_msgs and vision_msgs we can build ourselves).
 ros_packages=(action_msgs builtin_interfaces diagnostic_msgs geometry_msgs lifecycle_msgs rcl_action rcl_interfaces
   rosgraph_msgs rosidl_default_generators sensor_msgs std_msgs std_srvs visualization_msgs)
 

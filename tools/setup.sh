@@ -20,7 +20,7 @@ build_tools=('cmake==3.31.*' ninja==1.13.2 libclang==18.1.1)
 pip_and_bags=(pip==25.3 rosbags==0.11.9)
 torch_cpu=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')   # what libtorch links to
 torch_gpu=("torch==$torch_version")
-message_files() { ls -d package.xml msg/* srv/* action/* tools/tf2_msgs/*.* tools/tf2_msgs/msg/*; }
+message_files() { ls -d package.xml msg/* srv/* action/* tools/{tf2,vision}_msgs/*.* tools/{tf2,vision}_msgs/msg/*; }
 
 hash_of() { sha256sum | cut -c1-16; }
 stamp_is() { [ "$(cat "$deps/stamps/$1" 2>/dev/null)" = "$2" ]; }
@@ -144,7 +144,10 @@ build_messages() {
     say "our messages, in .deps/venv (half a minute)"
   fi
   [ -n "$ros_prefixes" ] || touch "$venv_mark"
-  sourced_has tf2_msgs || build_messages_of tf2_msgs tools/tf2_msgs
+  local package
+  for package in tf2_msgs vision_msgs; do
+    sourced_has "$package" || build_messages_of "$package" "tools/$package"
+  done
   build_messages_of llava_grounding .
   forget_old_bindings
 }

@@ -28,7 +28,7 @@ impl Sum {
     pub fn add(&mut self, truth: &[Referent], said: &[&GroundedObject]) -> f64 {
         let best = said.iter().max_by(|a, b| a.score.total_cmp(&b.score));
         let hit = best.is_some_and(|best| truth.iter().any(|r| overlap::boxes(best.bbox, corners(r.bbox)) >= HIT));
-        let masks: Vec<Mask> = truth.iter().filter_map(mask).collect();
+        let masks: Vec<Mask> = truth.iter().filter_map(|referent| referent.mask.to_mask()).collect();
         let (common, union) = overlap::pixels(said.iter().map(|o| &o.mask), masks.iter());
         let overlap = if union > 0 { common as f64 / union as f64 } else { 0.0 };
         self.n += 1;
@@ -37,12 +37,6 @@ impl Sum {
         self.pixels = (self.pixels.0 + common, self.pixels.1 + union);
         overlap
     }
-}
-
-/// None: the run lengths do not fit the picture (then nothing can overlap).
-fn mask(referent: &Referent) -> Option<Mask> {
-    let [height, width] = referent.mask.size;
-    Rle::from_text(width, height, &referent.mask.counts).ok().map(|rle| rle.to_mask())
 }
 
 impl Add for Sum {

@@ -10,6 +10,7 @@ pub mod phrase;
 mod position;
 mod report;
 pub mod tracking;
+mod tracks;
 
 pub use position::Depth;
 pub use report::Absent;
@@ -19,6 +20,8 @@ pub use report::Pointing;
 pub use report::Report;
 pub use report::Spread;
 pub use report::Suites;
+pub use tracks::Tracked;
+pub use tracks::Tracks;
 
 use crate::sim::asked::Asked;
 use crate::sim::asked::Referent;

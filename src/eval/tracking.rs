@@ -36,6 +36,12 @@ impl Moment {
         }
     }
 
+    /// Everything that is there is said to be there, and nothing else, by an overlap of `least`.
+    pub fn is_right(&self, least: f64) -> bool {
+        let hits = self.pairs(|_, _, overlap| if overlap >= least { overlap } else { 0.0 });
+        hits.len() == self.truth.len() && hits.len() == self.said.len()
+    }
+
     /// Pairs of largest worth as (id in truth, id said, overlap).
     fn pairs(&self, worth: impl Fn(u32, u32, f64) -> f64) -> Vec<(u32, u32, f64)> {
         let worth = |t: usize, s: usize| worth(self.truth[t], self.said[s], self.overlaps[t][s]);

@@ -30,6 +30,8 @@ pub struct Token<'a> {
     pub ids: &'a [i64],
     /// `[V]`: the logits it was chosen from.
     pub logits: &'a Tensor,
+    /// `[1, 1, D]` each: features of the `<seg>`s so far, as far as they are known.
+    pub seg_features: &'a [Tensor],
 }
 
 /// Why the answer ends.
@@ -90,7 +92,7 @@ pub fn generate(
                 features.push(hidden); // of the token before: what the official inference uses (model.md Q1)
             }
         }
-        let flow = on_token(&Token { ids: &ids, logits: &logits });
+        let flow = on_token(&Token { ids: &ids, logits: &logits, seg_features: &features });
         if let Some(why) = ending(id == config.eos_token_id, flow) {
             end = why;
             break;

@@ -1,6 +1,7 @@
 //! One answer: preprocess, prompt, embed, generate, head, postprocess, in this order. A look at what an earlier answer
 //! named needs the first and the last two only.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use tch::Kind;
@@ -11,6 +12,7 @@ use super::Grounder;
 use super::generate::End;
 use super::generate::Limits;
 use super::generate::generate;
+use super::objects;
 use super::pointing;
 use super::pointing::PointingError;
 use super::preprocess::Letterbox;
@@ -34,7 +36,9 @@ use crate::model::config::MaskUpsampling;
 use crate::model::config::ObjectSlots;
 use crate::model::config::SegFeature;
 use crate::model::splice::splice;
+use crate::types::Finder;
 use crate::types::Flow;
+use crate::types::GroundedObject;
 use crate::types::Mode;
 use crate::types::RgbImage;
 use crate::types::Step;
@@ -211,7 +215,10 @@ impl Grounder {
         let embedded = self.embed(sight.image_tokens(&self.model), &prompt, pointed.as_ref());
 
         begin(&mut stages, "generate")?;
-        let said = if stages.finished() { silence() } else { self.speak(&embedded, request, options, &mut stages)? };
+        let said = match stages.finished() {
+            true => silence(),
+            false => self.speak(&embedded, sight, request, options, &mut stages)?,
+        };
         let Said { spoken, seg_features, referred, end, tokens } = said;
 
         let mut regions = vec![Vec::new(); spoken.mentions.len()];
@@ -285,10 +292,11 @@ impl Grounder {
         splice(&before, image, &after, objects.as_ref(), ObjectSlots::InOrder)
     }
 
-    /// The words after the prompt `[1, T, D]`.
+    /// The words after the prompt `[1, T, D]`. `sight` serves those who want to see a phrase as soon as it is complete.
     fn speak(
         &self,
         prompt: &Tensor,
+        sight: &mut Sight,
         request: &Request,
         options: &Options,
         stages: &mut Stages,
@@ -304,10 +312,19 @@ impl Grounder {
             asked(stages.tell(Step::Text("")))?;
         }
         let seg = self.tokenizer.ids().seg;
-        let mut referred = false;
+        let (mut referred, mut told) = (false, 0);
+        let sight = RefCell::new(sight);
         let generated = generate(&self.model, prompt, &limits, |token| {
             token.ids.last().into_iter().for_each(|id| reader.push(*id));
             referred = refers && token.ids == [seg];
+            if let Some((feature, mention)) = token.seg_features.get(told).zip(reader.mentions().get(told))
+                && !refers
+            {
+                told += 1;
+                let find = || self.glance(&mut sight.borrow_mut(), feature, mention, reader.text(), options);
+                // Whoever ends the answer here says so again at the next word.
+                let _ = stages.tell(Step::Phrase(Finder(&find)));
+            }
             let step = if refers { Step::Stage("generate") } else { Step::Text(reader.text()) };
             match stages.tell(step) {
                 Flow::Continue if referred => Flow::Finish,
@@ -324,6 +341,20 @@ impl Grounder {
                 tokens: generated.ids.len(),
             }),
         }
+    }
+
+    /// The objects of one `<seg>` whose feature is `[1, 1, D]`, alone.
+    fn glance(
+        &self,
+        sight: &mut Sight,
+        feature: &Tensor,
+        mention: &Mention,
+        text: &str,
+        options: &Options,
+    ) -> Vec<GroundedObject> {
+        let output = self.model.find(sight.head(&self.model), feature);
+        let regions = select::select(&output.last, &self.rule(options), sight.letterbox().image);
+        regions.first().map_or(Vec::new(), |regions| objects::named(text, mention, regions, None))
     }
 
     /// As if the model had said `<seg>` first.

@@ -14,6 +14,7 @@ pub mod device;
 pub mod generate;
 pub mod ground;
 pub mod mode;
+pub mod objects;
 pub mod pointing;
 pub mod preprocess;
 pub mod prompt;

@@ -71,6 +71,11 @@ impl<'t> Reader<'t> {
         &self.spoken.text
     }
 
+    /// What the `<seg>`s so far point at.
+    pub fn mentions(&self) -> &[Mention] {
+        &self.spoken.mentions
+    }
+
     /// Reads the next id.
     pub fn push(&mut self, id: i64) {
         let token = self.tokenizer.token(id);

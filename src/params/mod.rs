@@ -95,6 +95,8 @@ pub struct Tunables {
     pub timeout: Duration,
     /// A new goal ends the one before it.
     pub preempt: bool,
+    /// The annotated picture shows the number of each object, and "object 3" means the one that has it.
+    pub number_marks: bool,
     /// When following gives up and asks again.
     pub follow: Following,
     /// Shortest time between two frames of a command with `follow`.
@@ -225,6 +227,7 @@ impl From<&Values> for Tunables {
             auto_refer_verbs: values.texts("auto.refer_verbs"),
             timeout: seconds(values, "timeout"),
             preempt: values.flag("preempt"),
+            number_marks: values.flag("number_marks"),
             follow: Following {
                 lost_after: u32::try_from(values.count("follow.lost_after")).unwrap_or(u32::MAX),
                 requery_period: seconds(values, "follow.requery_period"),

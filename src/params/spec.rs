@@ -167,6 +167,8 @@ const TABLE: &[Row] = &[
     Row("timeout", Double(10.0), Doubles(0.001, 86400.0), "s", Live,
         "Longest time from a command to its answer, waiting included"),
     Row("preempt", Bool(false), Any, "", Live, "A new action goal ends the one before it; false: it waits"),
+    Row("number_marks", Bool(false), Any, "", Live,
+        "Shows the number of each object in the annotated picture; later in its dialogue \"object 3\" is the third one"),
     Row("auto.polite", Texts(POLITE), Any, "", Fixed, "AUTO: words taken off the front of a command"),
     Row("auto.refer_verbs", Texts(REFER_VERBS), Any, "", Fixed, "AUTO: verbs after which the rest is REFER"),
 

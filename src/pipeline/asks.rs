@@ -24,6 +24,7 @@ use super::outbox::Outbox;
 use super::outbox::Outgoing;
 use super::outbox::age;
 use super::placing::Space;
+use super::worker::Grown;
 use super::worker::Job;
 use crate::params::Params;
 use crate::params::Tunables;
@@ -96,8 +97,8 @@ struct Running {
     began: Instant,
     control: Control,
     end: Option<End>,
-    /// What was told of its text.
-    text: Option<String>,
+    /// What was told of it.
+    grown: Option<Grown>,
 }
 
 /// Commands that wait, and the one being answered.
@@ -145,6 +146,7 @@ impl Asks {
         let Ask { mut command, client } = ask;
         let Client { ticket, admission, feedback, reply, timeout, given } = client;
         self.name(&mut command, now);
+        let meant = if tunables.number_marks { self.dialogues.point(&mut command) } else { Ok(()) };
         let serving = self.serving();
         let is_goal = admission.is_some();
         if let Some(admission) = admission {
@@ -169,7 +171,7 @@ impl Asks {
             taken: None,
             used: 0,
         };
-        if let Err(why) = serving.and_then(|()| self.acceptable(&open)) {
+        if let Err(why) = serving.and(meant).and_then(|()| self.acceptable(&open)) {
             return self.close(open, Status::Failed, why);
         }
         self.make_room(&open, tunables.preempt);
@@ -326,12 +328,13 @@ impl Asks {
             command: Arc::clone(&open.command),
             frame: kept.frame.clone(),
             tunables: Arc::clone(tunables),
+            provisional: open.feedback.is_some(),
             control: control.clone(),
         };
         let age_at_start = age(kept.frame.header.stamp, now.stamp);
         let began = now.steady;
         let tunables = Arc::clone(tunables);
-        self.running = Some(Running { open, kept, tunables, age_at_start, began, control, end: None, text: None });
+        self.running = Some(Running { open, kept, tunables, age_at_start, began, control, end: None, grown: None });
         self.look(history);
         Some(job)
     }

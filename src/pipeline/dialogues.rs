@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::marks;
+use super::marks::Marks;
+use crate::types::Answer;
 use crate::types::Command;
 use crate::types::Turn;
 
@@ -12,28 +15,48 @@ const TURNS: usize = 64;
 
 /// All dialogues, the one that spoke last at the end.
 #[derive(Debug, Default)]
-pub struct Dialogues(VecDeque<(String, VecDeque<Turn>)>);
+pub struct Dialogues(VecDeque<Dialogue>);
+
+#[derive(Debug, Default)]
+struct Dialogue {
+    id: String,
+    turns: VecDeque<Turn>,
+    /// Of the last answer that showed something.
+    marks: Option<Marks>,
+}
 
 impl Dialogues {
     /// Earlier turns of the dialogue of `command`, oldest first. A command without an id stands alone.
     pub fn earlier(&self, command: &Command) -> Vec<Turn> {
-        let known = self.0.iter().find(|(id, _)| !id.is_empty() && *id == command.dialogue_id);
-        known.map_or_else(Vec::new, |(_, turns)| turns.iter().cloned().collect())
+        self.of(command).map_or_else(Vec::new, |dialogue| dialogue.turns.iter().cloned().collect())
+    }
+
+    /// What "object 3" means in `command` becomes a visual prompt; says why where there is no such number.
+    pub fn point(&self, command: &mut Command) -> Result<(), String> {
+        let known = self.of(command).and_then(|dialogue| dialogue.marks.clone());
+        marks::point(command, known.as_ref())
+    }
+
+    fn of(&self, command: &Command) -> Option<&Dialogue> {
+        self.0.iter().find(|dialogue| !dialogue.id.is_empty() && dialogue.id == command.dialogue_id)
     }
 
     /// `command` was answered with `answer`.
-    pub fn remember(&mut self, command: &Command, answer: &str) {
+    pub fn remember(&mut self, command: &Command, answer: &Answer) {
         if command.dialogue_id.is_empty() {
             return;
         }
-        let at = self.0.iter().position(|(id, _)| *id == command.dialogue_id);
+        let at = self.0.iter().position(|dialogue| dialogue.id == command.dialogue_id);
         let known = at.and_then(|at| self.0.remove(at));
-        let (id, mut turns) = known.unwrap_or_else(|| (command.dialogue_id.clone(), VecDeque::new()));
-        turns.push_back(Turn { mode: command.mode, text: command.text.clone(), answer: answer.to_string() });
-        if turns.len() > TURNS {
-            turns.pop_front();
+        let mut dialogue =
+            known.unwrap_or_else(|| Dialogue { id: command.dialogue_id.clone(), ..Dialogue::default() });
+        let (text, said) = (command.text.clone(), answer.text.clone());
+        dialogue.turns.push_back(Turn { mode: command.mode, text, answer: said });
+        if dialogue.turns.len() > TURNS {
+            dialogue.turns.pop_front();
         }
-        self.0.push_back((id, turns));
+        dialogue.marks = Marks::of(answer).or(dialogue.marks);
+        self.0.push_back(dialogue);
         if self.0.len() > DIALOGUES {
             self.0.pop_front();
         }
@@ -43,9 +66,12 @@ impl Dialogues {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Status;
 
     fn said(dialogues: &mut Dialogues, id: &str, text: &str) {
-        dialogues.remember(&command(id, text), "yes");
+        let command = command(id, text);
+        let answer = Answer::new(&command, None, Status::Final, String::new());
+        dialogues.remember(&command, &answer);
     }
 
     fn command(id: &str, text: &str) -> Command {

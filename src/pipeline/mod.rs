@@ -18,6 +18,7 @@ mod health;
 mod history;
 mod lifecycle;
 mod managed;
+mod marks;
 mod outbox;
 mod placing;
 mod publisher;
@@ -248,12 +249,12 @@ impl Loop {
     }
 
     fn hear(&mut self, said: Said) {
-        self.working &= matches!(said, Said::Text(_));
+        self.working &= matches!(said, Said::Grown(_));
         match said {
             Said::Ready(model) => self.ready(model),
             Said::CannotLoad(error) => self.cannot_load(&error),
             Said::Unloaded => self.asks.model = ModelState::Unloaded,
-            Said::Text(text) => self.asks.text(text),
+            Said::Grown(grown) => self.asks.grown(grown),
             Said::Done(answer) => {
                 self.asks.done(*answer, Instant::now().into_std());
                 self.asks.look(&self.history);

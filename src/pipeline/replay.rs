@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::asks::Asks;
 use super::asks::Now;
 use super::history::History;
+use super::worker::Grown;
 use crate::params::Params;
 use crate::params::Tunables;
 use crate::ports::Event;
@@ -124,7 +125,7 @@ where
                 job.control.flow()
             });
             if let Some(text) = said {
-                self.asks.text(text);
+                self.asks.grown(Grown { text, ..Grown::default() });
             }
             self.asks.done(answer, now.steady);
             self.asks.look(&self.history);

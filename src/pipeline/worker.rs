@@ -15,6 +15,7 @@ use crate::types::Answer;
 use crate::types::Command;
 use crate::types::Flow;
 use crate::types::Frame;
+use crate::types::GroundedObject;
 use crate::types::Step;
 
 /// One frame and one command.
@@ -26,6 +27,8 @@ pub struct Job {
     pub frame: Frame,
     /// Settings of this answer.
     pub tunables: Arc<Tunables>,
+    /// Somebody wants to see objects before the answer.
+    pub provisional: bool,
     /// How it is ended early.
     pub control: Control,
 }
@@ -41,6 +44,15 @@ pub enum Task {
     Answer(Job),
 }
 
+/// An answer in the making.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Grown {
+    /// The text so far.
+    pub text: String,
+    /// Objects of the phrases so far, if anybody wants them.
+    pub objects: Arc<Vec<GroundedObject>>,
+}
+
 /// What the worker tells the loop.
 #[derive(Debug)]
 pub enum Said {
@@ -50,8 +62,8 @@ pub enum Said {
     CannotLoad(LoadError),
     /// The model is gone.
     Unloaded,
-    /// The text so far of the job.
-    Text(String),
+    /// What the job has come to.
+    Grown(Grown),
     /// The job's answer: the worker is free again.
     Done(Box<Answer>),
 }
@@ -105,32 +117,42 @@ where
     A: FnMut(&Frame, &Command, &Tunables, &mut dyn FnMut(Step) -> Flow) -> Answer,
 {
     let _span = info_span!("frame", stamp = %job.frame.header.stamp).entered();
-    let mut text = GrowingText { said, unsent: None };
+    let mut growing = Growing { said, grown: Grown::default(), unsent: false };
     let answer = answerer(&job.frame, &job.command, &job.tunables, &mut |step| {
-        if let Step::Text(so_far) = step {
-            text.grow(so_far);
+        match step {
+            Step::Text(so_far) => growing.grow(so_far),
+            Step::Phrase(finder) if job.provisional => growing.see(finder.find()),
+            Step::Phrase(_) | Step::Stage(_) => {}
         }
         job.control.flow()
     });
-    text.flush();
+    growing.flush();
     answer
 }
 
-/// Passes the text on without ever waiting for the loop: a longer text replaces one that was not taken yet.
-struct GrowingText<'a> {
+/// Passes the answer in the making on without ever waiting for the loop: a longer text replaces one that was not taken
+/// yet.
+struct Growing<'a> {
     said: &'a Sender<Said>,
-    unsent: Option<String>,
+    grown: Grown,
+    unsent: bool,
 }
 
-impl GrowingText<'_> {
+impl Growing<'_> {
     fn grow(&mut self, so_far: &str) {
-        self.unsent = self.said.try_send(Said::Text(so_far.to_string())).is_err().then(|| so_far.to_string());
+        self.grown.text = so_far.to_string();
+        self.unsent = self.said.try_send(Said::Grown(self.grown.clone())).is_err();
+    }
+
+    /// They go out with the next text, which comes at once.
+    fn see(&mut self, objects: Vec<GroundedObject>) {
+        Arc::make_mut(&mut self.grown.objects).extend(objects);
     }
 
     /// The whole text is never merged away.
     fn flush(self) {
-        if let Some(text) = self.unsent {
-            let _ = self.said.blocking_send(Said::Text(text));
+        if self.unsent {
+            let _ = self.said.blocking_send(Said::Grown(self.grown));
         }
     }
 }

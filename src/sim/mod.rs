@@ -10,6 +10,7 @@ pub mod cast;
 pub mod draw;
 pub mod graph;
 pub mod light;
+pub mod moment;
 pub mod motion;
 pub mod noise;
 pub mod render;

@@ -7,6 +7,7 @@ use rand::seq::IndexedRandom;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::draw::HELD_OUT;
 use super::graph::Graph;
 use super::graph::Thing;
 use super::scene::Color;
@@ -222,6 +223,12 @@ fn absent(rng: &mut ChaCha8Rng, graph: &Graph) -> Option<Turn> {
             Expression::Kind(noun)
         }
     };
+    // Where pairs that training never shows are never there, "no" to them would be learnt from the words alone.
+    let unknown = |pair| HELD_OUT.contains(&pair);
+    let asked = noun.color.zip(noun.shape).is_some_and(unknown);
+    if asked && !graph.things.iter().any(|thing| unknown((thing.color, thing.shape))) {
+        return None;
+    }
     let nobody = graph.meant(&said)?.is_empty() && noun != Noun::default();
     let words = nobody.then(|| said.words(rng, 1))?;
     let bare = words.trim_start_matches("the ").to_string();

@@ -163,6 +163,12 @@ impl RleText {
     pub fn new(mask: &Mask, width: u32, height: u32) -> Self {
         Self { size: [height, width], counts: Rle::from_mask(mask, width, height).to_text() }
     }
+
+    /// The pixels; none: the run lengths do not fit the picture.
+    pub fn to_mask(&self) -> Option<Mask> {
+        let [height, width] = self.size;
+        Rle::from_text(width, height, &self.counts).ok().map(|rle| rle.to_mask())
+    }
 }
 
 impl From<&Isometry3<f64>> for Pose {

@@ -2,6 +2,7 @@
 //! gradients of its part of the batch on one core, and the gradients are averaged. On two cores this does more than
 //! one thread with two: small tensors leave little to share inside an operation.
 
+use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::Sender;
 use std::sync::mpsc::channel;
@@ -19,6 +20,18 @@ use crate::train::trainer::Trainer;
 
 /// Values of the terms of one part, their sum at the end.
 pub type Values = Vec<(String, f64)>;
+/// The same, and the pictures of the part.
+type Part = (Values, Vec<PathBuf>);
+
+/// One step of all parts.
+pub struct Step {
+    /// Averaged.
+    pub values: Values,
+    /// Averaged, in the order of the optimizer's parameters.
+    pub gradients: Vec<Tensor>,
+    /// The pictures of the batch.
+    pub pictures: Vec<PathBuf>,
+}
 
 /// The other threads; the caller's computes a part too.
 pub struct Crew {
@@ -27,7 +40,7 @@ pub struct Crew {
 
 struct Replica {
     jobs: Sender<Progress>,
-    results: Receiver<Result<Values, TrainError>>,
+    results: Receiver<Result<Part, TrainError>>,
     /// In the order of the optimizer's parameters.
     parameters: Vec<Tensor>,
 }
@@ -59,21 +72,22 @@ impl Crew {
         Self { replicas: replicas.into_iter().map(start).collect() }
     }
 
-    /// One step's values and gradients, averaged over all parts. `parameters` are the caller's own.
+    /// One step. `parameters` are the caller's own.
     pub fn step(
         &self,
         own: &Trainer,
         phase: &Phase,
         entries: &[Entry],
         parameters: &[Tensor],
-    ) -> Result<(Values, Vec<Tensor>), TrainError> {
+    ) -> Result<Step, TrainError> {
         for replica in &self.replicas {
             // A thread that is gone says so below.
             let _ = replica.jobs.send(own.progress);
         }
-        let mut values = part(own, phase, entries, parameters)?;
+        let (mut values, mut pictures) = part(own, phase, entries, parameters)?;
         for replica in &self.replicas {
-            let theirs = replica.results.recv().map_err(|_| TrainError::Thread)??;
+            let (theirs, seen) = replica.results.recv().map_err(|_| TrainError::Thread)??;
+            pictures.extend(seen);
             for (name, value) in theirs {
                 match values.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, sum)) => *sum += value,
@@ -90,19 +104,20 @@ impl Crew {
             // A part of the network that this batch did not use: the same whether an earlier one did or not.
             sum.map_or_else(|| parameter.zeros_like(), |sum| sum / parts)
         };
-        Ok((values, parameters.iter().enumerate().map(gradient).collect()))
+        Ok(Step { values, gradients: parameters.iter().enumerate().map(gradient).collect(), pictures })
     }
 }
 
 /// Terms and gradients of one part of a step.
-fn part(trainer: &Trainer, phase: &Phase, entries: &[Entry], parameters: &[Tensor]) -> Result<Values, TrainError> {
+fn part(trainer: &Trainer, phase: &Phase, entries: &[Entry], parameters: &[Tensor]) -> Result<Part, TrainError> {
+    drop(trainer.drawn.take());
     parameters.iter().for_each(|parameter| parameter.shallow_clone().zero_grad());
     let terms = phases::terms(trainer, phase, entries)?;
     let total = loss::total(&terms);
     total.backward();
     let mut values: Values = terms.iter().map(|(name, term)| (name.clone(), term.double_value(&[]))).collect();
     values.push((TOTAL.into(), total.double_value(&[])));
-    Ok(values)
+    Ok((values, trainer.drawn.take()))
 }
 
 /// Name of the sum of all terms.

@@ -77,7 +77,7 @@ fn batch(
     let (mut seen, mut all, mut truths) = (vec![], vec![], vec![]);
     for _ in 0..trainer.share.pictures(phase.batch) {
         let entry = &entries[random.random_range(0..entries.len())];
-        let ready = Seen::read(&entry.picture, jitter.then_some(&mut *random))?;
+        let ready = trainer.drawn.read(&entry.picture, jitter.then_some(&mut *random))?;
         let places: Vec<[f32; 2]> = centres(&ready.boxes);
         let columns = columns::draw(&entry.picture, &places, phase.questions, random);
         truths.push(truth(trainer, &ready, columns.iter().map(|(_, meant)| meant.as_slice())));

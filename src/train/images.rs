@@ -1,5 +1,6 @@
 //! Pictures of the training set as the network wants them, with the truth of their objects.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -26,6 +27,23 @@ pub struct ImageError {
     pub file: PathBuf,
     /// What was found and wanted.
     pub why: String,
+}
+
+/// The pictures of a step, for whoever wants to know what went wrong in it.
+#[derive(Debug, Default)]
+pub struct Drawn(RefCell<Vec<PathBuf>>);
+
+impl Drawn {
+    /// As [`Seen::read`], and keeps in mind which one that was.
+    pub fn read(&self, picture: &Arc<Picture>, random: Option<&mut ChaCha8Rng>) -> Result<Seen, ImageError> {
+        self.0.borrow_mut().push(picture.file.clone());
+        Seen::read(picture, random)
+    }
+
+    /// Their files; forgets them.
+    pub fn take(&self) -> Vec<PathBuf> {
+        self.0.take()
+    }
 }
 
 /// One picture in memory; the squares of tower and head are made for whoever asks.

@@ -155,6 +155,29 @@ pub enum Kind {
     FinetuneLora,
 }
 
+/// Names of the parameters of the grounding head begin so.
+pub const HEAD: &str = "seg_model.";
+/// And those of the visual prompt encoder.
+pub const PROMPTS: &str = "interactive_model.";
+
+impl Kind {
+    /// Whether it trains the parameter of this name.
+    pub fn trains(self, name: &str) -> bool {
+        let (head, prompts) = (name.starts_with(HEAD), name.starts_with(PROMPTS));
+        let (namer, tower) = (name.starts_with("namer."), name.starts_with("model.vision_tower."));
+        match self {
+            Self::Head => head || namer,
+            Self::Tower => tower || name.starts_with("probes.patch"),
+            Self::Language => !head && !prompts && !namer,
+            Self::Probes => namer || name.starts_with("probes."),
+            Self::Joint => !prompts && !namer,
+            Self::Prompts => prompts,
+            Self::FinetuneHead => head,
+            Self::FinetuneLora => name.starts_with("model.layers.") && name.ends_with("proj.weight"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

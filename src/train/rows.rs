@@ -49,7 +49,7 @@ pub fn drawn<'a>(
 ) -> Result<Vec<Row<'a>>, TrainError> {
     let any = |_| {
         let entry = &entries[random.random_range(0..entries.len())];
-        let seen = Seen::read(&entry.picture, Some(random))?;
+        let seen = trainer.drawn.read(&entry.picture, Some(random))?;
         row(trainer, entry, seen, phase.questions, random)
     };
     (0..trainer.share.pictures(phase.batch)).map(any).collect()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -13,6 +14,7 @@ use tch::Tensor;
 use crate::train::adamw::AdamW;
 use crate::train::adamw::cosine;
 use crate::train::crew::Crew;
+use crate::train::crew::Step;
 use crate::train::crew::TOTAL;
 use crate::train::crew::Values;
 use crate::train::curves;
@@ -121,12 +123,11 @@ fn steps(trainer: &mut Trainer, phase: &Phase, mut learner: Learner, run: &Run) 
         let (mut saved, mut means) = (Instant::now(), Means::default());
         while trainer.progress.step < phase.steps {
             tch::set_num_threads(1);
-            let (values, gradients) = crew.step(trainer, phase, run.train, &learner.weights)?;
+            let Step { values, gradients, pictures } = crew.step(trainer, phase, run.train, &learner.weights)?;
             let rate = cosine(phase.rate, phase.warmup, phase.steps, trainer.progress.step);
             let norm = learner.step(&gradients, rate);
-            let loss = values.iter().find(|(name, _)| name == TOTAL).map_or(f64::NAN, |(_, v)| *v);
-            if !(norm.is_finite() && loss.is_finite()) {
-                return Err(diverged(trainer, loss, norm, run.out));
+            if !(norm.is_finite() && total(&values).is_finite()) {
+                return Err(diverged(trainer, &values, norm, &pictures, run.out));
             }
             means.add(&values);
             trainer.progress.step += 1;
@@ -155,6 +156,11 @@ fn steps(trainer: &mut Trainer, phase: &Phase, mut learner: Learner, run: &Run) 
         bar.finish();
         Ok(true)
     })
+}
+
+/// The loss.
+fn total(values: &Values) -> f64 {
+    values.iter().find(|(name, _)| name == TOTAL).map_or(f64::NAN, |(_, value)| *value)
 }
 
 /// Early stop: the metric that comes first has not been better for `patience` evaluations.
@@ -235,12 +241,17 @@ fn bar(progress: Progress, phase: &Phase) -> ProgressBar {
     bar
 }
 
-/// The batch of a step follows from seed, phase, step and threads: these are written down.
-fn diverged(trainer: &Trainer, loss: f64, norm: f64, out: &Path) -> TrainError {
+/// Writes the batch down: its pictures and the terms of its loss; the questions follow from seed, phase, step and threads.
+fn diverged(trainer: &Trainer, values: &Values, norm: f64, pictures: &[PathBuf], out: &Path) -> TrainError {
+    let loss = total(values);
     let Progress { phase, step, .. } = trainer.progress;
     let saved = out.join("diverged.json");
     let (seed, threads) = (trainer.recipe.seed, trainer.share.of);
-    let note = serde_json::json!({ "seed": seed, "phase": phase, "step": step, "threads": threads });
+    // JSON has no word for a number that is none.
+    let terms: BTreeMap<&str, String> = values.iter().map(|(name, value)| (name.as_str(), value.to_string())).collect();
+    let note = serde_json::json!({
+        "seed": seed, "phase": phase, "step": step, "threads": threads, "terms": terms, "pictures": pictures,
+    });
     match std::fs::write(&saved, note.to_string()) {
         Ok(()) => TrainError::Diverged { phase, step, loss, norm, saved },
         Err(e) => TrainError::File { path: saved, why: e.to_string() },

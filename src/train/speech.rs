@@ -7,6 +7,8 @@ use tch::Kind;
 use tch::Reduction;
 use tch::Tensor;
 
+use crate::grounder::tokens::SPACE;
+use crate::grounder::tokens::Token;
 use crate::train::head::uniform;
 use crate::train::loss;
 use crate::train::loss::Terms;
@@ -27,6 +29,8 @@ use crate::train::trainer::Trainer;
 
 /// Weight of the first word of an answer: whether it is there at all.
 const FIRST: f32 = 3.0;
+/// Weight of the words that name: the others follow from the kind of question.
+const NAME: f32 = 2.0;
 /// Noise on what a visual prompt will say once there is something that encodes it (deviation, of a unit vector's).
 const NOISE: f64 = 0.3;
 
@@ -147,7 +151,7 @@ pub fn losses(trainer: &Trainer, rows: &[Row], heard: &Heard) -> Terms {
 
 /// Cross entropy of the answers, its first word counting more.
 pub fn words(trainer: &Trainer, rows: &[Row], heard: &Heard) -> Tensor {
-    let (spots, ids, weights) = spoken(rows, heard);
+    let (spots, ids, weights) = spoken(trainer, rows, heard);
     let device = trainer.model.device();
     let logits = trainer.model.llama.logits(&at(&heard.states, &spots));
     let ids = Tensor::from_slice(&ids).to_device(device);
@@ -157,18 +161,28 @@ pub fn words(trainer: &Trainer, rows: &[Row], heard: &Heard) -> Tensor {
 }
 
 /// Positions that say a word of an answer, the word, its weight.
-fn spoken(rows: &[Row], heard: &Heard) -> (Vec<Spot>, Vec<i64>, Vec<f32>) {
+fn spoken(trainer: &Trainer, rows: &[Row], heard: &Heard) -> (Vec<Spot>, Vec<i64>, Vec<f32>) {
     let mut all = (vec![], vec![], vec![]);
     for (b, (row, offsets)) in rows.iter().zip(&heard.offsets).enumerate() {
         for (sample, offset) in row.samples.iter().zip(offsets) {
             for at in sample.answer..sample.ids.len() {
                 all.0.push((b, offset + at - 1));
                 all.1.push(sample.ids[at]);
-                all.2.push(if at == sample.answer { FIRST } else { 1.0 });
+                all.2.push(match names(trainer, sample.ids[at]) {
+                    _ if at == sample.answer => FIRST,
+                    true => NAME,
+                    false => 1.0,
+                });
             }
         }
     }
     all
+}
+
+/// Whether a piece of the vocabulary is a word of names.
+fn names(trainer: &Trainer, id: i64) -> bool {
+    let Token::Text(text) = trainer.tokenizer.token(id) else { return false };
+    trainer.probes.words().binary_search_by(|word| word.as_str().cmp(text.trim_start_matches(SPACE))).is_ok()
 }
 
 /// Where a pointer looks from, and the objects there.

@@ -5,7 +5,6 @@ use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 use tch::Tensor;
 
-use crate::train::images::Seen;
 use crate::train::loss::Terms;
 use crate::train::phases::Metrics;
 use crate::train::recipe::Phase;
@@ -43,7 +42,7 @@ fn patches(
 ) -> Result<(Tensor, f64), TrainError> {
     let (mut pixels, mut truths, mut covered) = (vec![], vec![], vec![]);
     for entry in entries {
-        let seen = Seen::read(&entry.picture, random.as_deref_mut())?;
+        let seen = trainer.drawn.read(&entry.picture, random.as_deref_mut())?;
         let (truth, cover) = trainer.probes.patch_truth(&entry.picture, &seen.boxes, trainer.config());
         pixels.push(seen.tower(trainer.config()));
         truths.push(truth);

@@ -23,10 +23,13 @@ use crate::model::init;
 use crate::train::adamw::AdamW;
 use crate::train::adamw::Parameter;
 use crate::train::data::DataError;
+use crate::train::images::Drawn;
 use crate::train::images::ImageError;
 use crate::train::namer::Namer;
 use crate::train::probes::Probes;
+use crate::train::recipe::HEAD;
 use crate::train::recipe::Kind;
+use crate::train::recipe::PROMPTS;
 use crate::train::recipe::Recipe;
 use crate::train::set::Entry;
 use crate::train::vocabulary;
@@ -67,7 +70,7 @@ pub enum TrainError {
     },
     /// The loss or its gradient is not a number.
     #[error(
-        "step {step} of phase {phase}: the loss is {loss} with a gradient of norm {norm}; what drew the batch is in {saved}"
+        "step {step} of phase {phase}: the loss is {loss} with a gradient of norm {norm}; the batch is in {saved}"
     )]
     Diverged {
         /// Index of the phase.
@@ -78,7 +81,7 @@ pub enum TrainError {
         loss: f64,
         /// Norm.
         norm: f64,
-        /// Where seed, phase, step and threads are, from which the batch follows.
+        /// The batch: its pictures, the terms of its loss, and what it follows from.
         saved: PathBuf,
     },
     /// Neither sizes nor a model to go on from.
@@ -136,6 +139,8 @@ pub struct Trainer {
     pub share: Share,
     /// Where the run stands.
     pub progress: Progress,
+    /// Pictures of the step.
+    pub drawn: Drawn,
 }
 
 const TOKENIZER: &str = "tokenizer.model";
@@ -185,7 +190,7 @@ impl Trainer {
         let before = prompt::build(&tokenizer, &[], "", true)?.before;
         let share = Share { index: 0, of: recipe.threads.max(1) };
         let progress = Progress::default();
-        Ok(Self { before, recipe, model, tokenizer, tokenizer_file, namer, probes, share, progress })
+        Ok(Self { before, recipe, model, tokenizer, tokenizer_file, namer, probes, share, progress, drawn: Drawn::default() })
     }
 
     /// Those who compute the other parts: parameters of their own that live in the same memory.
@@ -206,6 +211,7 @@ impl Trainer {
             before: self.before.clone(),
             share: Share { index, ..self.share },
             progress: self.progress,
+            drawn: Drawn::default(),
             model,
             namer,
         };
@@ -236,7 +242,7 @@ impl Trainer {
         for (prefix, store) in ["", "", "namer.", "probes."].iter().zip(self.stores()) {
             for (name, value) in store.variables() {
                 let name = format!("{prefix}{name}");
-                let trained = trains(kind, &name);
+                let trained = kind.trains(&name);
                 let _ = value.set_requires_grad(trained);
                 if trained {
                     parameters.push(Parameter { rate: 1.0, name, value });
@@ -315,28 +321,8 @@ impl Trainer {
     }
 }
 
-/// Names of the parameters of the grounding head begin so.
-const HEAD: &str = "seg_model.";
-/// And those of the visual prompt encoder.
-const PROMPTS: &str = "interactive_model.";
 /// Of matrices.
 pub const WEIGHT_DECAY: f64 = 1e-4;
-/// Which parameters a phase trains, by their names.
-fn trains(kind: Kind, name: &str) -> bool {
-    let (head, prompts) = (name.starts_with(HEAD), name.starts_with(PROMPTS));
-    let (namer, tower) = (name.starts_with("namer."), name.starts_with("model.vision_tower."));
-    match kind {
-        Kind::Head => head || namer,
-        Kind::Tower => tower || name.starts_with("probes.patch"),
-        Kind::Language => !head && !prompts && !namer,
-        Kind::Probes => namer || name.starts_with("probes."),
-        Kind::Joint => !prompts && !namer,
-        Kind::Prompts => prompts,
-        Kind::FinetuneHead => head,
-        Kind::FinetuneLora => name.starts_with("model.layers.") && name.ends_with("proj.weight"),
-    }
-}
-
 fn texts(entry: &Entry) -> Vec<String> {
     let examples = entry.references.iter().chain(&entry.captions).chain(&entry.chats).chain(&entry.pointings);
     let turns = examples.flat_map(|e| &e.turns);

@@ -15,6 +15,6 @@ pub use command::{Command, Mode, Turn, VisualPrompt};
 pub use frame::{DepthImage, Frame, Header, RgbImage, Stamp};
 pub use lens::{BadCalibration, Calibration, Lens};
 pub use place::{Grasp, Located, Place};
-pub use progress::{Flow, Step};
+pub use progress::{Finder, Flow, Step};
 pub use sight::{CameraInfo, Measured, Sight};
 pub use transform::{BadEdge, Edge};

@@ -28,7 +28,7 @@ const FINGER: f64 = 0.05;
 
 /// The markers, in the frame of the answer's header. Those of the answer before go.
 pub fn markers(answer: &Answer) -> MarkerArray<'static> {
-    let header = Header { stamp: answer.image_header.stamp.into(), frame_id: answer.frame_id.clone() };
+    let header = header(answer);
     let mut markers = vec![Marker { header: header.clone(), action: Marker::DELETE_ALL, ..Marker::default() }];
     for (id, object) in (0..).zip(&answer.objects) {
         let Place::Known { located, grasps } = &object.place else { continue };
@@ -39,6 +39,11 @@ pub fn markers(answer: &Answer) -> MarkerArray<'static> {
         markers.extend(grasps.first().map(|grasp| pinch(blank, grasp, colour)));
     }
     MarkerArray { markers }
+}
+
+/// Stamp of the image, frame of the poses.
+pub fn header(answer: &Answer) -> Header {
+    Header { stamp: answer.image_header.stamp.into(), frame_id: answer.frame_id.clone() }
 }
 
 fn solid(blank: Marker<'static>, located: &Located, [r, g, b]: [f32; 3]) -> Marker<'static> {

@@ -2,9 +2,11 @@
 
 pub mod canvas;
 pub mod cloud;
+pub mod detections;
 pub mod label_mask;
 pub mod labels;
 pub mod markers;
+mod numbers;
 pub mod overlay;
 pub mod palette;
 pub mod strip;

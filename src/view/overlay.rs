@@ -4,6 +4,7 @@ use super::canvas::Canvas;
 use super::canvas::Rect;
 use super::labels;
 use super::labels::Wish;
+use super::numbers;
 use super::palette;
 use super::palette::Rgb;
 use super::strip;
@@ -38,6 +39,15 @@ impl Sizes {
 
 /// Draws `answer` on the image that it is about. As wide as the image, higher by the strip with the words.
 pub fn annotate(image: &RgbImage, answer: &Answer) -> RgbImage {
+    draw(image, answer, false)
+}
+
+/// The same with the number of each object on it, from 1 (Set-of-Mark).
+pub fn annotate_numbered(image: &RgbImage, answer: &Answer) -> RgbImage {
+    draw(image, answer, true)
+}
+
+fn draw(image: &RgbImage, answer: &Answer, numbered: bool) -> RgbImage {
     let sizes = Sizes::of(image);
     let face = Typeface::new(sizes.text);
     let strip = Strip::new(answer, &face, image.width, image.height);
@@ -49,6 +59,9 @@ pub fn annotate(image: &RgbImage, answer: &Answer) -> RgbImage {
     }
     draw_boxes(&mut canvas, &answer.objects, sizes.line);
     draw_labels(&mut canvas, &answer.objects, image, &sizes);
+    if numbered {
+        numbers::draw(&mut canvas, &answer.objects, sizes.text);
+    }
     // Last: nothing drawn on the image may reach into the words.
     canvas.fill(Rect::sized(0, image.height as i32, image.width as i32, strip.height() as i32), palette::PAPER, 1.0);
     strip.draw(&mut canvas, &face, image.height);

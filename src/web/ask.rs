@@ -75,12 +75,13 @@ impl From<Drawn> for VisualPrompt {
 
 /// A line of the response.
 enum Line {
-    Text(String),
+    Growing(Box<Answer>),
     Answer(Arc<Answer>),
 }
 
 impl Site {
-    /// Streams JSON lines: `{"text": "so far"}`, at the end `{"answer": {..}}`. Whoever goes ends his command.
+    /// Streams JSON lines: `{"growing": {..}}` with the text and the objects so far, at the end `{"answer": {..}}`. Whoever
+    /// goes ends his command.
     pub(super) fn ask(&self, mut request: Request) -> io::Result<()> {
         let mut body = String::new();
         request.as_reader().take(LONGEST).read_to_string(&mut body)?;
@@ -121,7 +122,8 @@ impl Site {
         match commands::command_from_msg(commands::msg_from_command(&command)) {
             Err(bad) => Input::Refused(Refused { why: wire::whole(&bad.why), command: bad.command, reply }),
             Ok(command) => {
-                let feedback = Feedback::new(move |text, _| drop(growing.send(Line::Text(text.to_string()))));
+                let growing = move |_: &str, so_far: &Answer| drop(growing.send(Line::Growing(Box::new(so_far.clone()))));
+                let feedback = Feedback::new(growing);
                 let client = Client { ticket, feedback: Some(feedback), reply, given, ..Client::default() };
                 Input::Ask(Ask { command, client })
             }
@@ -138,7 +140,7 @@ fn stream(request: Request, heard: &mpsc::Receiver<Line>) -> io::Result<()> {
     out.flush()?;
     while let Ok(line) = heard.recv() {
         let (json, last) = match line {
-            Line::Text(text) => (json!({ "text": text }), false),
+            Line::Growing(so_far) => (json!({ "growing": answer_json(&so_far)? }), false),
             Line::Answer(answer) => (json!({ "answer": answer_json(&answer)? }), true),
         };
         writeln!(out, "{json}")?;

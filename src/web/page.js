@@ -104,6 +104,7 @@ at('form').addEventListener('submit', async event => {
   hold();
   found = [];
   answer.textContent = note.textContent = '';
+  delete answer.dataset.done;
   draw();
   at('send').disabled = true;
   try {
@@ -128,12 +129,13 @@ async function read(reader) {
     rest = lines.pop();
     for (const line of lines) {
       const said = JSON.parse(line);
-      if (said.answer) show(said.answer); else answer.textContent = said.text;
+      show(said.growing || said.answer);
+      if (said.answer) answer.dataset.done = said.answer.status;
     }
   }
 }
 
-const STATUS = ['', '', '', 'followed', 'not there', 'failed', 'canceled'];
+const STATUS = ['', '', '', 'followed', 'not there', 'failed', 'canceled'];  // of GroundingAnswer
 
 function show(said) {
   found = said.objects.map(object => ({ ...object, cutout: cutout(object, COLOURS[object.phrase_index % COLOURS.length]) }));
@@ -143,7 +145,6 @@ function show(said) {
     return `${o.phrase}: ${[p.x, p.y, p.z].map(v => v.toFixed(2)).join(' ')} m in ${said.header.frame_id}`;
   });
   note.textContent = [STATUS[said.status] || '', said.message, ...places].filter(Boolean).join(' · ');
-  answer.dataset.done = said.status;
   draw();
 }
 

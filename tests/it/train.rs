@@ -149,6 +149,9 @@ fn a_run_that_diverges_stops_and_says_where() {
     assert!(!output.status.success() && error.contains("of phase 0: the loss is"), "{error}");
     let batch: Value = serde_json::from_str(&fs::read_to_string(bench.path("run/diverged.json")).unwrap()).unwrap();
     assert_eq!((batch["seed"].clone(), batch["phase"].clone()), (json!(1), json!(0)));
+    let pictures = batch["pictures"].as_array().unwrap();
+    assert!(!pictures.is_empty() && pictures.iter().all(|p| fs::exists(p.as_str().unwrap()).unwrap()), "{batch}");
+    assert!(batch["terms"]["loss"].is_string() && batch["terms"]["patches"].is_string(), "{batch}");
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn the_page_shows_pictures_and_streams_answers_about_the_one_that_was_shown() {
     assert!(head.contains("X-Stamp: 5 7") && jpeg.starts_with(&[0xff, 0xd8]), "{head}");
 
     let lines = ask(at, r#"{"text": "what is it?", "stamp": [5, 7], "prompts": [{"click": [3.5, 2.0]}]}"#);
-    assert_eq!((&lines[0]["text"], &lines[1]["answer"]["text"]), (&"a".into(), &"a mug".into()));
+    assert_eq!((&lines[0]["growing"]["text"], &lines[1]["answer"]["text"]), (&"a".into(), &"a mug".into()));
     let (text, prompts, given) = asked.recv_timeout(PATIENCE).unwrap();
     assert_eq!((text.as_str(), given), ("what is it?", Some(Stamp { sec: 5, nanosec: 7 })));
     assert_eq!(prompts, [VisualPrompt::Click { x: 3.5, y: 2.0 }]);

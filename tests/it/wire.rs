@@ -78,6 +78,8 @@ fn structs_are_their_definitions_and_bytes_are_those_of_rosbags() {
     check::<msgs::PointCloud2>(&references, &mut seen);
     check::<msgs::MarkerArray>(&references, &mut seen);
     check::<msgs::TransitionEvent>(&references, &mut seen);
+    check::<msgs::Detection2DArray>(&references, &mut seen);
+    check::<msgs::Detection3DArray>(&references, &mut seen);
     check::<msgs::VisualPrompt>(&references, &mut seen);
     check::<msgs::GroundingCommand>(&references, &mut seen);
     check::<msgs::GraspCandidate>(&references, &mut seen);

@@ -3,7 +3,9 @@
 //! Where launch_ros cannot be had a shim reads the files (`launch_file.py`): that proves the files, not launch.
 
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
+use super::graph::python;
 use super::*;
 
 impl Graph {

@@ -1,8 +1,10 @@
 //! `eval`: how right the answers are, on simulated scenes or on a bag with a truth file.
 
+pub(super) mod following;
 pub(super) mod source;
 mod worst;
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,11 +13,13 @@ use std::time::Instant;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use indicatif::ProgressStyle;
+use serde::Serialize;
 
 use crate::eval::Tally;
 use crate::grounder::Grounder;
 use crate::params::Tunables;
 use crate::params::Values;
+use crate::perceive::Perceiver;
 use crate::perceive::perceive;
 use crate::sim::asked::Asked;
 use crate::types::Command;
@@ -24,6 +28,7 @@ use crate::types::Frame;
 use crate::types::RgbImage;
 use crate::types::VisualPrompt;
 
+use following::Frames;
 use source::Source;
 use worst::Worst;
 
@@ -39,6 +44,10 @@ pub struct Args {
     /// Truth of the bag, one JSON a line as `simulate --bag` writes it
     #[arg(long, requires = "bag")]
     pub truth: Option<PathBuf>,
+    /// Follow what the commands of the bag mean until their scenes end, and score that instead; the true frames are read
+    /// from frames.jsonl beside the truth
+    #[arg(long, requires = "bag", conflicts_with = "pictures")]
+    pub follow: bool,
     /// Folder of the model; without one: the one inside the program
     #[arg(long)]
     pub model: Option<PathBuf>,
@@ -68,9 +77,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let grounder = Grounder::load(args.model.as_deref(), &args.device, "auto")?;
     let tunables = Tunables::from(&Values::default());
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} questions, {eta} left");
-    let bar =
-        ProgressBar::new(source.questions() as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    if let (true, Some(truth)) = (args.follow, &args.truth) {
+        return follow(args, source, &Frames::beside(truth)?, grounder, &tunables);
+    }
+    let bar = progress(source.questions());
     let (mut tally, mut worst) = (Tally::default(), Worst::default());
     source.each(|picture, questions| {
         for asked in questions {
@@ -89,19 +99,47 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })?;
     bar.finish_and_clear();
     let report = tally.report();
+    say(args, &grounder, &report)?;
+    if let Some(folder) = &args.pictures {
+        println!("{} pictures of the worst answers in {}", worst.write(folder)?, folder.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Scores what is followed.
+fn follow(
+    args: &Args,
+    source: Source,
+    frames: &Frames,
+    grounder: Grounder,
+    tunables: &Tunables,
+) -> anyhow::Result<ExitCode> {
+    let source = source.with_frames(frames.stamps());
+    let bar = progress(source.frames());
+    let mut perceiver = Perceiver::new(grounder);
+    let tracked = following::follow(&source, frames, &mut perceiver, tunables, || bar.inc(1))?;
+    bar.finish_and_clear();
+    say(args, perceiver.grounder(), &tracked)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the table, writes the JSON.
+fn say(args: &Args, grounder: &Grounder, report: &(impl Display + Serialize)) -> anyhow::Result<()> {
     println!("model {}, device {}", grounder.name(), grounder.device());
     if grounder.is_random() {
         println!("The weights are RANDOM: nothing was learned, so words and regions mean nothing.");
     }
     print!("{report}");
     if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&report)? + "\n";
+        let text = serde_json::to_string_pretty(report)? + "\n";
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     }
-    if let Some(folder) = &args.pictures {
-        println!("{} pictures of the worst answers in {}", worst.write(folder)?, folder.display());
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+fn progress(steps: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len}, {eta} left");
+    ProgressBar::new(steps as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// As somebody would ask the node.

@@ -82,6 +82,17 @@ impl Source {
         self
     }
 
+    /// Also gives the frames of `stamps`, about which nothing may be asked.
+    pub fn with_frames(mut self, stamps: impl Iterator<Item = Stamp>) -> Self {
+        stamps.for_each(|stamp| drop(self.asked.entry(stamp).or_default()));
+        self
+    }
+
+    /// How many frames there are.
+    pub fn frames(&self) -> usize {
+        self.asked.len()
+    }
+
     /// How many questions there are.
     pub fn questions(&self) -> usize {
         self.asked.values().map(Vec::len).sum()
@@ -198,7 +209,7 @@ impl<'a> Pairs<'a> {
 }
 
 /// Lines with their numbers, from 1; empty ones left out.
-fn lines(path: &Path) -> anyhow::Result<Vec<(usize, String)>> {
+pub(super) fn lines(path: &Path) -> anyhow::Result<Vec<(usize, String)>> {
     let file = File::open(path).with_context(|| format!("reading {}", path.display()))?;
     let lines: Result<Vec<String>, _> = BufReader::new(file).lines().collect();
     let lines = lines.with_context(|| format!("reading {}", path.display()))?;

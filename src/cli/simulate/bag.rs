@@ -9,9 +9,11 @@ use super::script::FRAME_PERIOD;
 use super::script::Script;
 use super::sheet::Sheet;
 use crate::sim::asked::Asked;
+use crate::sim::asked::StampText;
 use crate::sim::camera::Intrinsics;
 use crate::sim::camera::View;
 use crate::sim::camera::link_from_optical;
+use crate::sim::moment::Moment;
 use crate::sim::talk::Topic;
 use crate::sim::truth::Shot;
 use crate::transport::bag::record::RecordError;
@@ -61,9 +63,10 @@ impl Bag {
         Ok(Self { recorder: Recorder::create(path)? })
     }
 
-    /// Writes all frames of a scene, and what is said about the middle one; gives the latter.
-    pub fn write(&mut self, script: &Script, sheet: &mut Sheet) -> Result<Vec<Asked>, RecordError> {
-        let mut all = Vec::new();
+    /// Writes all frames of a scene, and what is said about the middle one; gives the latter, and what is true of each
+    /// frame.
+    pub fn write(&mut self, script: &Script, sheet: &mut Sheet) -> Result<(Vec<Asked>, Vec<Moment>), RecordError> {
+        let (mut all, mut moments) = (Vec::new(), Vec::new());
         for k in 0..script.frames() {
             let (scene, view, shot) = script.shoot(k);
             let stamp = script.stamp(k);
@@ -82,8 +85,10 @@ impl Bag {
                 }
             }
             sheet.add(k, shot.image);
+            let stamp = StampText { sec: stamp.sec, nanosec: stamp.nanosec };
+            moments.push(Moment { scene: script.index, stamp, truth: shot.truth });
         }
-        Ok(all)
+        Ok((all, moments))
     }
 
     /// Completes the bag.

@@ -14,6 +14,7 @@ use indicatif::ProgressBar;
 use indicatif::ProgressStyle;
 use serde::Serialize;
 
+use crate::cli::eval::following::FRAMES;
 use crate::sim::asked::Asked;
 use crate::sim::draw::Split;
 use crate::train::data::scenes;
@@ -39,7 +40,8 @@ pub struct Args {
     /// Seed; scene i of a seed is the same however many are made.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Folder for truth.jsonl, sheet.png and, without --bag, pictures and JSON.
+    /// Folder for truth.jsonl, sheet.png and, without --bag, pictures and JSON; with it frames.jsonl, the truth of every
+    /// frame.
     #[arg(long)]
     pub out: PathBuf,
     /// Writes a bag instead of pictures: colour, depth, camera info, transforms, and commands after their frames.
@@ -101,7 +103,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let truth_path = args.out.join("truth.jsonl");
     let mut truth = create(&truth_path)?;
     let mut sink = match &args.bag {
-        Some(path) => Sink::Bag(Box::new(Bag::create(path)?)),
+        Some(path) => Sink::Bag(Box::new(BagSink::create(path, &args.out)?)),
         None => Sink::Pictures(Pictures::new(&args.out)),
     };
     let mut sheet = Sheet::default();
@@ -139,7 +141,32 @@ fn dataset(args: &Args) -> anyhow::Result<ExitCode> {
 /// Where frames go.
 enum Sink {
     Pictures(Pictures),
-    Bag(Box<Bag>),
+    Bag(Box<BagSink>),
+}
+
+/// A bag, and the file that tells what is true of its frames.
+struct BagSink {
+    bag: Bag,
+    frames: BufWriter<File>,
+    path: PathBuf,
+}
+
+impl BagSink {
+    fn create(bag: &Path, out: &Path) -> anyhow::Result<Self> {
+        let path = out.join(FRAMES);
+        Ok(Self { bag: Bag::create(bag)?, frames: create(&path)?, path })
+    }
+
+    fn write(&mut self, script: &Script, sheet: &mut Sheet) -> anyhow::Result<Vec<Asked>> {
+        let (asked, moments) = self.bag.write(script, sheet)?;
+        moments.iter().try_for_each(|moment| write_line(&mut self.frames, &self.path, moment))?;
+        Ok(asked)
+    }
+
+    fn finish(mut self) -> anyhow::Result<()> {
+        self.frames.flush().with_context(|| format!("writing {}", self.path.display()))?;
+        Ok(self.bag.finish()?)
+    }
 }
 
 impl Sink {
@@ -147,14 +174,14 @@ impl Sink {
     fn write(&mut self, script: &Script, sheet: &mut Sheet) -> anyhow::Result<Vec<Asked>> {
         match self {
             Self::Pictures(pictures) => pictures.write(script, sheet),
-            Self::Bag(bag) => Ok(bag.write(script, sheet)?),
+            Self::Bag(bag) => bag.write(script, sheet),
         }
     }
 
     fn finish(self) -> anyhow::Result<()> {
         match self {
             Self::Pictures(_) => Ok(()),
-            Self::Bag(bag) => Ok(bag.finish()?),
+            Self::Bag(bag) => bag.finish(),
         }
     }
 }

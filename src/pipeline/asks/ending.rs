@@ -18,6 +18,7 @@ use crate::pipeline::history::Kept;
 use crate::pipeline::outbox::Growing;
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::placing::Placing;
+use crate::pipeline::worker::Grown;
 use crate::ports::ModelInfo;
 use crate::ports::ModelState;
 use crate::types::Answer;
@@ -25,17 +26,17 @@ use crate::types::Sight;
 use crate::types::Status;
 
 impl Asks {
-    /// The text so far of the answer in the making: an empty one first, then each that is new.
-    pub fn text(&mut self, text: String) {
+    /// The answer in the making: an empty text first, then each that is new.
+    pub fn grown(&mut self, grown: Grown) {
         let Some(running) = &mut self.running else { return };
-        if running.text.is_none() {
-            running.text = Some(String::new());
+        if running.grown.is_none() {
+            running.grown = Some(Grown::default());
             self.outbox.push_text(Growing::default());
         }
-        if running.text.as_ref() != Some(&text) {
-            running.text = Some(text.clone());
-            let told = running.open.feedback.clone().map(|feedback| (feedback, running.provisional(&text)));
-            self.outbox.push_text(Growing { text, told });
+        if running.grown.as_ref() != Some(&grown) {
+            let told = running.open.feedback.clone().map(|feedback| (feedback, running.provisional(&grown)));
+            self.outbox.push_text(Growing { text: grown.text.clone(), told });
+            running.grown = Some(grown);
         }
     }
 
@@ -49,7 +50,7 @@ impl Asks {
         answer.command.clone_from(&open.command.text);
         answer.age_at_start = age_at_start;
         if end.is_none() && open.used == 0 && matches!(answer.status, Status::Final | Status::NoReferent) {
-            self.dialogues.remember(&open.command, &answer.text);
+            self.dialogues.remember(&open.command, &answer);
         }
         match end {
             Some(End::Canceled(why)) => {
@@ -155,9 +156,10 @@ impl Asks {
 }
 
 impl Running {
-    /// What is known so far.
-    fn provisional(&self, text: &str) -> Box<Answer> {
+    /// What is known so far; where the objects are in space is found for the final answer only.
+    fn provisional(&self, grown: &Grown) -> Box<Answer> {
         let answer = Answer::new(&self.open.command, Some(&self.kept.frame), Status::Provisional, String::new());
-        Box::new(Answer { text: text.to_string(), age_at_start: self.age_at_start, ..answer })
+        let objects = grown.objects.to_vec();
+        Box::new(Answer { text: grown.text.clone(), objects, age_at_start: self.age_at_start, ..answer })
     }
 }

@@ -310,15 +310,19 @@ fn a_refused_command_does_not_end_a_continuous_one() {
     assert_eq!(node.only_answer().command_id, "x");
 }
 
+fn grown(text: &str) -> Grown {
+    Grown { text: text.into(), ..Grown::default() }
+}
+
 #[test]
 fn the_text_begins_with_an_empty_one() {
     let mut node = Bench::new(4);
     node.see("front");
     node.say("a");
     node.give();
-    node.asks.text("a".into());
-    node.asks.text("a mug".into());
-    node.asks.text("a mug".into());
+    node.asks.grown(grown("a"));
+    node.asks.grown(grown("a mug"));
+    node.asks.grown(grown("a mug"));
     let now = node.now();
     let parcels = std::iter::from_fn(|| node.asks.outbox.pop(now, &node.history.around));
     let events: Vec<_> = parcels.map(|parcel| parcel.open(now.stamp, None)).collect();

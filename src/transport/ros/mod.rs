@@ -30,6 +30,7 @@ use r2r::QosProfile;
 use r2r::ServiceRequest;
 use r2r::std_srvs::srv::Trigger;
 use thiserror::Error;
+use tracing::debug;
 use tracing::warn;
 
 use crate::params::Live;
@@ -183,7 +184,7 @@ pub fn open(said: &[(&str, &str)]) -> Result<Node, RosError> {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let spin = std::thread::Builder::new().name("ros-spin".into()).spawn(move || spinner.run(&stopped))?;
-    let publishers = Publishers { topics, diagnostics, clock: Arc::clone(&clock) };
+    let publishers = Publishers { topics, diagnostics, clock: Arc::clone(&clock), live: live.clone() };
     Ok(Node { params, live, clock, inputs, publishers, stop, spin })
 }
 
@@ -264,7 +265,13 @@ fn publishers(
     for topic in TOPICS {
         let Direction::Out(says) = topic.direction else { continue };
         let qos = topic.qos(&names.resolve(topic.name), values);
-        publishers.push((says, ros(topic.name, node.create_publisher_untyped(topic.name, topic.ty, qos))?));
+        match node.create_publisher_untyped(topic.name, topic.ty, qos) {
+            // r2r knows the messages that were there when it was built, and not everybody has these.
+            Err(r2r::Error::InvalidMessageType { .. }) if topic.ty.starts_with("vision_msgs/") => {
+                debug!("no {}: this build is without vision_msgs", topic.name);
+            }
+            publisher => publishers.push((says, ros(topic.name, publisher)?)),
+        }
     }
     Ok(publishers)
 }

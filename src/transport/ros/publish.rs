@@ -7,12 +7,15 @@ use tracing::warn;
 use super::diagnostics::Diagnostics;
 use super::lifecycle;
 use super::topics::Says;
+use crate::params::Live;
 use crate::ports::Clock;
 use crate::ports::Event;
 use crate::types::Answer;
 use crate::types::Frame;
 use crate::types::Sight;
 use crate::view::cloud::cloud;
+use crate::view::detections::detections;
+use crate::view::detections::detections_3d;
 use crate::view::label_mask::label_mask;
 use crate::view::markers::markers;
 use crate::view::overlay;
@@ -31,6 +34,8 @@ pub struct Publishers {
     pub diagnostics: Diagnostics,
     /// The node's clock.
     pub clock: Clock,
+    /// What may change while it runs.
+    pub live: Live,
 }
 
 impl Publishers {
@@ -60,7 +65,9 @@ impl Publishers {
         let header = msgs::Header::from(&frame.header);
         let (raw, jpeg) = (self.is_heard(Says::Annotated), self.is_heard(Says::AnnotatedCompressed));
         if raw || jpeg {
-            let drawn = overlay::annotate(&frame.image, answer);
+            let numbered = self.live.snapshot().number_marks;
+            let draw = if numbered { overlay::annotate_numbered } else { overlay::annotate };
+            let drawn = draw(&frame.image, answer);
             if raw {
                 self.say(Says::Annotated, &cv_bridge::image_from_rgb(header.clone(), &drawn));
             }
@@ -81,6 +88,12 @@ impl Publishers {
     fn space(&self, answer: &Answer, frame: &Frame, sight: &Sight) {
         if self.is_heard(Says::Markers) {
             self.say(Says::Markers, &markers(answer));
+        }
+        if self.is_heard(Says::Detections) {
+            self.say(Says::Detections, &detections(answer));
+        }
+        if self.is_heard(Says::Detections3D) {
+            self.say(Says::Detections3D, &detections_3d(answer));
         }
         if self.is_heard(Says::Cloud)
             && let Some(cloud) = cloud(answer, &frame.image, sight)

@@ -16,6 +16,8 @@ use crate::params::Values;
 use crate::wire::Role;
 use crate::wire::msgs::CameraInfo;
 use crate::wire::msgs::CompressedImage;
+use crate::wire::msgs::Detection2DArray;
+use crate::wire::msgs::Detection3DArray;
 use crate::wire::msgs::DiagnosticArray;
 use crate::wire::msgs::GroundingAnswer;
 use crate::wire::msgs::Image;
@@ -45,6 +47,10 @@ pub enum Says {
     Markers,
     /// Points with colour and label.
     Cloud,
+    /// Boxes in the image, as vision_msgs.
+    Detections,
+    /// Boxes in space, as vision_msgs.
+    Detections3D,
     /// How the node is.
     Diagnostics,
     /// Changes of the managed node's state.
@@ -113,6 +119,8 @@ pub const TOPICS: &[Topic] = &[
     Topic { direction: Out(Says::Mask), name: "~/mask", ty: Image::TYPE, qos: depth(RELIABLE, 1) },
     Topic { direction: Out(Says::Markers), name: "~/markers", ty: MarkerArray::TYPE, qos: depth(RELIABLE, 1) },
     Topic { direction: Out(Says::Cloud), name: "~/cloud", ty: PointCloud2::TYPE, qos: depth(RELIABLE, 1) },
+    Topic { direction: Out(Says::Detections), name: "~/detections", ty: Detection2DArray::TYPE, qos: RELIABLE },
+    Topic { direction: Out(Says::Detections3D), name: "~/detections_3d", ty: Detection3DArray::TYPE, qos: RELIABLE },
     Topic { direction: Out(Says::Diagnostics), name: "/diagnostics", ty: DiagnosticArray::TYPE, qos: RELIABLE },
     Topic { direction: Out(Says::Transitions), name: "~/transition_event", ty: TransitionEvent::TYPE, qos: RELIABLE },
     Topic { direction: Out(Says::Log), name: "/rosout", ty: Log::TYPE, qos: LOG },

@@ -10,6 +10,7 @@ mod lifecycle;
 mod sensor;
 mod std;
 mod view;
+mod vision;
 
 pub use geometry::{
     Point, Point32, Pose, PoseWithCovariance, Quaternion, TfMessage, Transform, TransformStamped, Vector3,
@@ -21,6 +22,8 @@ pub use sensor::{CameraInfo, CompressedImage, Image, RegionOfInterest};
 pub use std::{Clock, DiagnosticArray, DiagnosticStatus, Duration, Header, KeyValue, Log, StringMsg, Time};
 pub use std::{Parameter, ParameterEvent, ParameterValue};
 pub use view::{ColorRgba, Marker, MarkerArray, MeshFile, PointCloud2, PointField, UvCoordinate};
+pub use vision::{BoundingBox2D, BoundingBox3D, Detection2D, Detection2DArray, Detection3D, Detection3DArray};
+pub use vision::{ObjectHypothesis, ObjectHypothesisWithPose, Point2D, Pose2D};
 
 /// A message type of the ROS graph.
 pub trait Message {
@@ -66,6 +69,16 @@ messages! {
     MeshFile<'_> => "visualization_msgs/msg/MeshFile",
     Marker<'_> => "visualization_msgs/msg/Marker",
     MarkerArray<'_> => "visualization_msgs/msg/MarkerArray",
+    Point2D => "vision_msgs/msg/Point2D",
+    Pose2D => "vision_msgs/msg/Pose2D",
+    BoundingBox2D => "vision_msgs/msg/BoundingBox2D",
+    BoundingBox3D => "vision_msgs/msg/BoundingBox3D",
+    ObjectHypothesis => "vision_msgs/msg/ObjectHypothesis",
+    ObjectHypothesisWithPose => "vision_msgs/msg/ObjectHypothesisWithPose",
+    Detection2D => "vision_msgs/msg/Detection2D",
+    Detection2DArray => "vision_msgs/msg/Detection2DArray",
+    Detection3D => "vision_msgs/msg/Detection3D",
+    Detection3DArray => "vision_msgs/msg/Detection3DArray",
     State => "lifecycle_msgs/msg/State",
     Transition => "lifecycle_msgs/msg/Transition",
     TransitionEvent => "lifecycle_msgs/msg/TransitionEvent",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes one file of CDR bytes per message type and byte order, with the PyPI package `rosbags` (0.11.9) as the judge.
 
-Standard messages are rosbags' own definitions of Jazzy; ours are read from msg/. Every field gets the next number of a
+Standard messages are rosbags' own definitions of Jazzy; ours are read from msg/, vision_msgs from tools/. Every field gets the next number of a
 counter (see `value`), which tests/it/wire.rs does too, field by field in the order of the definitions.
 Run it from the root of the repository after a change in msg/: `.deps/venv/bin/python tests/data/cdr/make.py`.
 """
@@ -19,6 +19,7 @@ diagnostic_msgs/msg/DiagnosticArray rcl_interfaces/msg/Log rcl_interfaces/msg/Pa
 geometry_msgs/msg/PoseWithCovariance geometry_msgs/msg/Point32 tf2_msgs/msg/TFMessage
 sensor_msgs/msg/RegionOfInterest sensor_msgs/msg/CameraInfo sensor_msgs/msg/Image sensor_msgs/msg/CompressedImage
 sensor_msgs/msg/PointCloud2 visualization_msgs/msg/MarkerArray lifecycle_msgs/msg/TransitionEvent
+vision_msgs/msg/Detection2DArray vision_msgs/msg/Detection3DArray
 llava_grounding/msg/VisualPrompt llava_grounding/msg/GroundingCommand llava_grounding/msg/GraspCandidate
 llava_grounding/msg/GroundedObject llava_grounding/msg/GroundingAnswer
 """.split()
@@ -65,8 +66,9 @@ class Filler:
 def main():
     store = get_typestore(Stores.ROS2_JAZZY)
     ours = {}
-    for path in sorted(Path("msg").glob("*.msg")):
-        ours.update(get_types_from_msg(path.read_text(), f"llava_grounding/msg/{path.stem}"))
+    for package, folder in [("llava_grounding", "msg"), ("vision_msgs", "tools/vision_msgs/msg")]:
+        for path in sorted(Path(folder).glob("*.msg")):
+            ours.update(get_types_from_msg(path.read_text(), f"{package}/msg/{path.stem}"))
     store.register(ours)
     for name in TYPES:
         message = Filler(store).message(name)

@@ -1,0 +1,110 @@
+//! What was followed, frame by frame, held against what was there.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::HIT;
+use super::report::Spread;
+use super::tracking;
+use super::tracking::Moment;
+use super::tracking::Tracking;
+use crate::sim::truth::FrameTruth;
+use crate::types::Answer;
+use crate::types::GroundedObject;
+use crate::types::Mask;
+use crate::types::Source;
+use crate::types::Status;
+
+/// Numbers of one scene stay below this: those of another one are others.
+const SCENE: u32 = 1000;
+
+/// Frames of commands that are followed.
+#[derive(Debug, Default)]
+pub struct Tracks {
+    moments: Vec<(u64, Moment)>,
+    /// Scenes whose first answer showed all that is meant and nothing else.
+    understood: BTreeSet<u64>,
+    /// By scene, to tell the first frame.
+    begun: BTreeSet<u64>,
+    full_ms: Vec<f64>,
+    look_ms: Vec<f64>,
+}
+
+/// How well things were followed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tracked {
+    /// Over all commands: what was not understood counts as lost from the first frame on.
+    pub all: Tracking,
+    /// Over the commands whose first answer showed all that is meant and nothing else; none: there was none.
+    pub understood: Option<Tracking>,
+    /// Commands.
+    pub commands: usize,
+    /// Those of them in `understood`.
+    pub commands_understood: usize,
+    /// Time of an answer by the whole model (ms).
+    pub full_ms: Option<Spread>,
+    /// Time of a look without the language model (ms).
+    pub look_ms: Option<Spread>,
+}
+
+impl Tracks {
+    /// One frame of `scene`, in which `meant` are meant (scene indices).
+    pub fn add(&mut self, scene: u64, truth: &FrameTruth, meant: &[usize], answer: &Answer, ms: f64) {
+        let offset = scene as u32 * SCENE;
+        let there: Vec<(u32, Mask)> = truth
+            .objects
+            .iter()
+            .filter(|object| meant.contains(&object.id) && object.visible_box.is_some())
+            .filter_map(|object| Some((offset + object.id as u32, object.mask.to_mask()?)))
+            .collect();
+        let words = |object: &&GroundedObject| object.source == Source::Words;
+        // An answer that names nothing is not followed, and its objects have no numbers.
+        let said: Vec<(u32, Mask)> = (SCENE / 2..)
+            .zip(answer.objects.iter().filter(words))
+            .map(|(spare, object)| (offset + object.track_id.unwrap_or(spare), object.mask.clone()))
+            .collect();
+        let moment = Moment::new(&there, &said, |a, b| a.iou(b, [0, 0]));
+        if self.begun.insert(scene) && moment.is_right(HIT) {
+            self.understood.insert(scene);
+        }
+        self.moments.push((scene, moment));
+        if answer.status == Status::Followed { &mut self.look_ms } else { &mut self.full_ms }.push(ms);
+    }
+
+    /// The scores; none: nothing was there and nothing was said.
+    pub fn score(self) -> Option<Tracked> {
+        let of = |wanted: &dyn Fn(&u64) -> bool| {
+            let moments = self.moments.iter().filter(|(scene, _)| wanted(scene)).map(|(_, moment)| moment.clone());
+            tracking::score(&moments.collect::<Vec<_>>())
+        };
+        Some(Tracked {
+            all: of(&|_| true)?,
+            understood: of(&|scene| self.understood.contains(scene)),
+            commands: self.begun.len(),
+            commands_understood: self.understood.len(),
+            full_ms: Spread::new(&self.full_ms),
+            look_ms: Spread::new(&self.look_ms),
+        })
+    }
+}
+
+impl fmt::Display for Tracked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:12}  {:>6} {:>6} {:>8} {:>6} {:>9}", "following", "HOTA", "id F1", "switches", "lost", "of frames")?;
+        let understood = ("understood", self.understood.as_ref(), self.commands_understood);
+        for (name, tracking, commands) in [("all", Some(&self.all), self.commands), understood] {
+            let Some(t) = tracking else { continue };
+            let (hota, id_f1) = (100.0 * t.hota, 100.0 * t.id_f1);
+            let (switches, lost, n) = (t.id_switches, t.lost_frames, t.n);
+            writeln!(f, "{name:12}  {hota:6.1} {id_f1:6.1} {switches:8} {lost:6} {n:9}   ({commands} commands)")?;
+        }
+        for (name, spread) in [("full answer", &self.full_ms), ("look", &self.look_ms)] {
+            if let Some(spread) = spread {
+                writeln!(f, "{name:12}  p50 {:.1} ms, p95 {:.1} ms (n={})", spread.p50, spread.p95, spread.n)?;
+            }
+        }
+        Ok(())
+    }
+}
