@@ -128,7 +128,9 @@ fn a_planner_gets_pinches_by_words() {
     let folder = tempfile::tempdir().unwrap();
     let (bag, out) = (folder.path().join("scene.mcap"), folder.path().display().to_string());
     let mut simulate = Command::new(env!("CARGO_BIN_EXE_llava_grounding"));
-    simulate.args(["simulate", "--scenes", "1", "--seed", "7", "--split", "val", "--frames", "300", "--out", &out, "--bag"]);
+    simulate.args([
+        "simulate", "--scenes", "1", "--seed", "7", "--split", "val", "--frames", "300", "--out", &out, "--bag",
+    ]);
     let made = simulate.arg(&bag).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let remaps = [

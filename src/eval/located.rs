@@ -8,7 +8,6 @@ use super::overlap;
 use crate::sim::asked::Referent;
 use crate::types::GroundedObject;
 use crate::types::Mask;
-use crate::types::rle::Rle;
 
 /// Of all answers so far.
 #[derive(Debug, Clone, Default)]

@@ -92,7 +92,11 @@ impl Tracks {
 
 impl fmt::Display for Tracked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:12}  {:>6} {:>6} {:>8} {:>6} {:>9}", "following", "HOTA", "id F1", "switches", "lost", "of frames")?;
+        writeln!(
+            f,
+            "{:12}  {:>6} {:>6} {:>8} {:>6} {:>9}",
+            "following", "HOTA", "id F1", "switches", "lost", "of frames"
+        )?;
         let understood = ("understood", self.understood.as_ref(), self.commands_understood);
         for (name, tracking, commands) in [("all", Some(&self.all), self.commands), understood] {
             let Some(t) = tracking else { continue };
@@ -106,5 +110,60 @@ impl fmt::Display for Tracked {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::draw::Split;
+    use crate::sim::draw::draw;
+    use crate::sim::draw::rng;
+    use crate::sim::noise::Sensor;
+    use crate::sim::truth::shoot;
+    use crate::types::Command;
+    use crate::types::PixelBox;
+    use crate::types::Place;
+
+    fn truth() -> FrameTruth {
+        let drawn = draw(&mut rng(Split::Val, 5, 3), Split::Val, 160, 120);
+        shoot(&drawn.scene, &drawn.view, &Sensor::PERFECT, 0).truth
+    }
+
+    /// Shows the objects `ids` of `truth` with these numbers.
+    fn answer(truth: &FrameTruth, ids: &[(usize, u32)], status: Status) -> Answer {
+        let object = |(id, track): &(usize, u32)| GroundedObject {
+            phrase: "it".into(),
+            phrase_index: 0,
+            phrase_span: (0, 2),
+            source: Source::Words,
+            score: 1.0,
+            bbox: PixelBox::default(),
+            mask: truth.objects[*id].mask.to_mask().unwrap(),
+            place: Place::Unasked,
+            track_id: Some(*track),
+        };
+        let objects = ids.iter().map(object).collect();
+        Answer { objects, ..Answer::new(&Command::default(), None, status, String::new()) }
+    }
+
+    #[test]
+    fn what_was_understood_is_told_apart_from_what_was_not() {
+        let truth = truth();
+        let mut tracks = Tracks::default();
+        for frame in 0..4 {
+            let status = if frame == 0 { Status::Final } else { Status::Followed };
+            tracks.add(0, &truth, &[0, 1], &answer(&truth, &[(0, 1), (1, 2)], status), 8.0);
+            // Another scene has other numbers; there the wrong object is followed.
+            tracks.add(1, &truth, &[0], &answer(&truth, &[(1, 1)], status), 8.0);
+        }
+        let tracked = tracks.score().unwrap();
+        assert_eq!((tracked.commands, tracked.commands_understood), (2, 1));
+        let understood = tracked.understood.unwrap();
+        assert!(understood.hota > 0.999 && understood.id_f1 == 1.0 && understood.n == 8, "{understood:?}");
+        assert_eq!((tracked.all.lost_frames, tracked.all.n, tracked.all.id_switches), (4, 12, 0));
+        assert!((tracked.all.id_f1 - 8.0 / 12.0).abs() < 1e-9, "{:?}", tracked.all);
+        assert_eq!((tracked.full_ms.unwrap().n, tracked.look_ms.unwrap().n), (2, 6));
+        assert!(Tracks::default().score().is_none());
     }
 }

@@ -53,7 +53,7 @@ const SIDE: usize = 3;
 /// Sideways slope of a side that a finger still holds: the tangent of its friction angle.
 const FRICTION: f64 = 0.5;
 /// Points or hidden rays where a finger goes that forbid it: fewer are strays.
-const BLOCKING: usize = 3;
+const BLOCKING: usize = 2;
 /// Free rays that must have gone through where the object ends, and where a finger goes, in each half of a finger's breadth.
 const FREE: usize = 2;
 /// Farther apart, two hidden rays may have free space between them (m): no finger needs less, and at 1.2 m and a flat view rays

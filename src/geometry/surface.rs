@@ -16,7 +16,7 @@ const NEIGHBOURS: usize = 4;
 /// Smaller parts are strays (px).
 const FEWEST: usize = 12;
 /// A part apart from the largest is so near to it in depth, or as near as the largest is deep (m).
-const APART: f32 = 0.05;
+const APART: f32 = 0.1;
 /// A part of which this share goes on outside the mask is what the mask spilled onto.
 const SPILLED: f64 = 0.5;
 /// A measured pixel at the rim is the object's if it is so near to the surface continued from inside (m): at 0 and, more,

@@ -322,8 +322,9 @@ impl Grounder {
             {
                 told += 1;
                 let find = || self.glance(&mut sight.borrow_mut(), feature, mention, reader.text(), options);
-                // Whoever ends the answer here says so again at the next word.
-                let _ = stages.tell(Step::Phrase(Finder(&find)));
+                if stages.tell(Step::Phrase(Finder(&find))) == Flow::Abort {
+                    return Flow::Abort;
+                }
             }
             let step = if refers { Step::Stage("generate") } else { Step::Text(reader.text()) };
             match stages.tell(step) {

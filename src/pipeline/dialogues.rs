@@ -48,8 +48,7 @@ impl Dialogues {
         }
         let at = self.0.iter().position(|dialogue| dialogue.id == command.dialogue_id);
         let known = at.and_then(|at| self.0.remove(at));
-        let mut dialogue =
-            known.unwrap_or_else(|| Dialogue { id: command.dialogue_id.clone(), ..Dialogue::default() });
+        let mut dialogue = known.unwrap_or_else(|| Dialogue { id: command.dialogue_id.clone(), ..Dialogue::default() });
         let (text, said) = (command.text.clone(), answer.text.clone());
         dialogue.turns.push_back(Turn { mode: command.mode, text, answer: said });
         if dialogue.turns.len() > TURNS {

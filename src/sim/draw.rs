@@ -137,7 +137,7 @@ fn kinds(rng: &mut ChaCha8Rng, split: Split) -> Vec<(Color, Shape, Size)> {
 fn place(rng: &mut ChaCha8Rng, kinds: &[(Color, Shape, Size)]) -> Option<Scene> {
     let table = surroundings::table(rng);
     // As close as things stand on a table that is in use: a camera that has them all sees each of them well.
-    let spread = 0.05 + 0.014 * kinds.len() as f64;
+    let spread = 0.075 + 0.017 * kinds.len() as f64;
     let (reach_x, reach_y) = (1.25 * spread, spread);
     let mut objects: Vec<Object> = Vec::new();
     for &kind in kinds {

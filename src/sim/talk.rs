@@ -248,7 +248,7 @@ fn absent(rng: &mut ChaCha8Rng, graph: &Graph) -> Option<Turn> {
     })
 }
 
-/// All objects from left to right. Only of scenes in which all of them are clear.
+/// All objects from left to right, sizes only of those that have a twin. Only of scenes in which all of them are clear.
 fn describe(rng: &mut ChaCha8Rng, graph: &Graph) -> Option<Turn> {
     let mut things: Vec<&Thing> = graph.things.iter().collect();
     if things.is_empty() || things.iter().any(|thing| !thing.clear) {
@@ -271,7 +271,10 @@ fn describe(rng: &mut ChaCha8Rng, graph: &Graph) -> Option<Turn> {
         if i > 0 {
             answer.push(text(if i == last { " and " } else { ", " }));
         }
-        answer.push(Piece::Phrase(with_article(&graph.full(thing).plain()), vec![thing.id]));
+        let twin = |other: &&Thing| (other.color, other.shape) == (thing.color, thing.shape) && other.id != thing.id;
+        let size = graph.full(thing).size.filter(|_| graph.things.iter().any(|other| twin(&other)));
+        let noun = Noun { size, ..graph.full(thing) };
+        answer.push(Piece::Phrase(with_article(&noun.plain()), vec![thing.id]));
     }
     answer.push(text("."));
     let referents = things.iter().map(|thing| thing.id).collect();

@@ -14,6 +14,7 @@ use crate::grounder::preprocess;
 use crate::grounder::preprocess::Letterbox;
 use crate::model::Config;
 use crate::train::data::Picture;
+use crate::train::zoom::zoom;
 use crate::types::RgbImage;
 
 /// Largest change of a channel's gain: the only augmentation, since turning or cutting would make words untrue.
@@ -49,7 +50,8 @@ impl Drawn {
 /// One picture in memory; the squares of tower and head are made for whoever asks.
 #[derive(Debug)]
 pub struct Seen {
-    picture: Arc<Picture>,
+    /// What is in it.
+    pub picture: Arc<Picture>,
     rgb: RgbImage,
     /// `[n, 4]` centre x, y, width, height in [0, 1] of the heads' square.
     pub boxes: Tensor,
@@ -75,6 +77,16 @@ impl Seen {
         }
         let rgb = RgbImage { width: picture.width, height: picture.height, data: pixels.into_raw() };
         Ok(Self { boxes: boxes(picture), rgb, picture: picture.clone() })
+    }
+
+    /// A part of it as a picture of its own (see [`zoom`]).
+    pub fn zoomed(&self, random: &mut ChaCha8Rng) -> Self {
+        let (rgb, picture) = zoom(&self.rgb, &self.picture, random);
+        if picture.objects.is_empty() {
+            let rgb = RgbImage::clone(&self.rgb);
+            return Self { rgb, picture: self.picture.clone(), boxes: self.boxes.shallow_clone() };
+        }
+        Self { boxes: boxes(&picture), rgb, picture: Arc::new(picture) }
     }
 
     /// `[1, 3, S, S]` for the heads.

@@ -32,6 +32,7 @@ pub mod targets;
 pub mod tower;
 pub mod trainer;
 pub mod vocabulary;
+mod zoom;
 
 /// Draws uniform numbers in [0, 1) of a shape: the only randomness of the losses, so that a recorded tape can replace it.
 pub type Uniform<'a> = dyn FnMut(&[i64]) -> tch::Tensor + 'a;

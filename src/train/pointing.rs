@@ -34,14 +34,14 @@ const WORDS: f64 = 2.0;
 /// Weight of what the namer says of the object, of which the language model heard before there was an encoder.
 const MEANING: f64 = 5.0;
 /// The language model hears of every third picture: it takes longer than the encoder, and what the namer says of the
-/// others teaches nearly the same.
+/// others, which are parts of pictures, teaches nearly the same.
 const ASKED: usize = 3;
 /// Largest shift of a drawn box's sides (part of its size).
 const SLOPPY: f64 = 0.1;
 
 /// Pictures with questions about what is pointed at, and the prompts: an equal number for each.
-struct Batch<'a> {
-    rows: Vec<Row<'a>>,
+struct Batch {
+    rows: Vec<Row>,
     /// Objects under the prompts of each row; the first ones fill the slots.
     objects: Vec<Vec<usize>>,
     /// `[B, P, 4]`, `[B, P]`.
@@ -52,11 +52,16 @@ struct Batch<'a> {
 /// Loss of one batch.
 pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Terms, TrainError> {
     let mut random = trainer.random();
-    let mut rows = vec![];
-    while rows.len() < trainer.share.pictures(phase.batch) {
+    let mut rows: Vec<Row> = vec![];
+    let pictures = trainer.share.pictures(phase.batch);
+    let asked = pictures.div_ceil(ASKED);
+    while rows.len() < pictures {
         let entry = &entries[random.random_range(0..entries.len())];
         let seen = trainer.drawn.read(&entry.picture, Some(&mut random))?;
-        rows.push(rows::about(trainer, entry, seen, Topic::Pointing, phase.questions, &mut random)?);
+        rows.push(match rows.len() < asked {
+            true => rows::about(trainer, entry, seen, Topic::Pointing, phase.questions, &mut random)?,
+            false => Row { seen: seen.zoomed(&mut random), samples: vec![] },
+        });
     }
     let batch = batch(rows, phase.questions, &mut random);
     let said = encode(trainer, &batch);
@@ -67,7 +72,7 @@ pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Term
         batch.rows.iter().zip(&batch.objects).flat_map(|(row, all)| all.iter().map(|o| rows::full(row, *o))).collect();
     let wanted = trainer.namer.vectors(&names);
     terms.push(("meaning".into(), said.embedding.flatten(0, 1).mse_loss(&wanted, Reduction::Mean) * MEANING));
-    let asked = &batch.rows[..batch.rows.len().div_ceil(ASKED)];
+    let asked = &batch.rows[..asked];
     if let Some(features) = filled(asked, &said) {
         let heard = speech::hear(trainer, asked, Some(&features), &mut random);
         terms.push(("words".into(), speech::words(trainer, asked, &heard) * WORDS));
@@ -76,13 +81,13 @@ pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Term
 }
 
 /// Prompts of the questions' slots, then of any other objects until there are `count`.
-fn batch<'a>(rows: Vec<Row<'a>>, count: usize, random: &mut ChaCha8Rng) -> Batch<'a> {
+fn batch(rows: Vec<Row>, count: usize, random: &mut ChaCha8Rng) -> Batch {
     let (mut objects, mut boxes, mut kinds) = (vec![], vec![], vec![]);
     for row in &rows {
         let mut under: Vec<usize> = row.samples.iter().flat_map(|s| &s.slots).map(|(_, object)| *object).collect();
         under.truncate(count);
         while under.len() < count {
-            under.push(random.random_range(0..row.entry.picture.objects.len()));
+            under.push(random.random_range(0..row.seen.picture.objects.len()));
         }
         for object in &under {
             let (place, kind) = prompt(row, *object, random);
@@ -98,7 +103,7 @@ fn batch<'a>(rows: Vec<Row<'a>>, count: usize, random: &mut ChaCha8Rng) -> Batch
 
 /// Two of three are clicks on any pixel of the object, the others boxes drawn by hand.
 fn prompt(row: &Row, object: usize, random: &mut ChaCha8Rng) -> ([f64; 4], i64) {
-    let picture = &row.entry.picture;
+    let picture = &row.seen.picture;
     let side = f64::from(picture.width.max(picture.height));
     let mask = picture.objects[object].pixels.to_mask();
     let set: Vec<usize> = (0..mask.pixels.len()).filter(|&i| mask.pixels[i] != 0).collect();

@@ -31,22 +31,20 @@ const SHARES: [(Topic, u32); 8] = [
 ];
 
 /// One picture with questions.
-pub struct Row<'a> {
-    /// Picture and objects.
-    pub entry: &'a Entry,
-    /// The same as tensors.
+pub struct Row {
+    /// Picture and objects, also as tensors.
     pub seen: Seen,
     /// Questions.
     pub samples: Vec<Sample>,
 }
 
 /// Draws pictures and questions.
-pub fn drawn<'a>(
+pub fn drawn(
     trainer: &Trainer,
     phase: &Phase,
-    entries: &'a [Entry],
+    entries: &[Entry],
     random: &mut ChaCha8Rng,
-) -> Result<Vec<Row<'a>>, TrainError> {
+) -> Result<Vec<Row>, TrainError> {
     let any = |_| {
         let entry = &entries[random.random_range(0..entries.len())];
         let seen = trainer.drawn.read(&entry.picture, Some(random))?;
@@ -55,37 +53,32 @@ pub fn drawn<'a>(
     (0..trainer.share.pictures(phase.batch)).map(any).collect()
 }
 
-fn row<'a>(
+fn row(
     trainer: &Trainer,
-    entry: &'a Entry,
+    entry: &Entry,
     seen: Seen,
     questions: usize,
     random: &mut ChaCha8Rng,
-) -> Result<Row<'a>, TrainError> {
-    Ok(Row { entry, seen, samples: draw(trainer, samples::all(entry), questions, random)? })
+) -> Result<Row, TrainError> {
+    Ok(Row { seen, samples: draw(trainer, samples::all(entry), questions, random)? })
 }
 
 /// A picture as it is, with questions.
-pub fn still<'a>(
-    trainer: &Trainer,
-    entry: &'a Entry,
-    questions: usize,
-    random: &mut ChaCha8Rng,
-) -> Result<Row<'a>, TrainError> {
+pub fn still(trainer: &Trainer, entry: &Entry, questions: usize, random: &mut ChaCha8Rng) -> Result<Row, TrainError> {
     row(trainer, entry, Seen::read(&entry.picture, None)?, questions, random)
 }
 
 /// A picture with questions on one topic.
-pub fn about<'a>(
+pub fn about(
     trainer: &Trainer,
-    entry: &'a Entry,
+    entry: &Entry,
     seen: Seen,
     topic: Topic,
     questions: usize,
     random: &mut ChaCha8Rng,
-) -> Result<Row<'a>, TrainError> {
+) -> Result<Row, TrainError> {
     let asked = samples::all(entry).into_iter().filter(|asked| asked.topic == topic).collect();
-    Ok(Row { entry, seen, samples: draw(trainer, asked, questions, random)? })
+    Ok(Row { seen, samples: draw(trainer, asked, questions, random)? })
 }
 
 /// Ids a question may take on average: rows of a batch should be equally long.
@@ -133,14 +126,14 @@ pub fn slots(rows: &[Row]) -> (Vec<Spot>, Vec<Said>) {
 
 /// All that can be said of an object.
 pub fn full(row: &Row, object: usize) -> Said {
-    let words = row.entry.picture.objects[object].name.split_whitespace().map(String::from).collect();
+    let words = row.seen.picture.objects[object].name.split_whitespace().map(String::from).collect();
     Said { words, place: centres(&row.seen.boxes).get(object).copied() }
 }
 
 /// What several objects have in common; of one all that can be said.
 pub fn common(row: &Row, objects: &[usize]) -> Said {
     let [one] = objects else {
-        let name = |object: &usize| row.entry.picture.objects[*object].name.split_whitespace().collect::<Vec<_>>();
+        let name = |object: &usize| row.seen.picture.objects[*object].name.split_whitespace().collect::<Vec<_>>();
         let mut words: Vec<&str> = objects.first().map(name).unwrap_or_default();
         words.retain(|word| objects.iter().all(|object| name(object).contains(word)));
         return Said { words: words.into_iter().map(String::from).collect(), place: None };

@@ -140,7 +140,7 @@ pub fn losses(trainer: &Trainer, rows: &[Row], heard: &Heard) -> Terms {
     terms.extend(pointers(trainer, rows, heard));
     terms.extend(counts(trainer, rows, heard));
     let truth: Vec<(Tensor, Tensor)> =
-        rows.iter().map(|r| trainer.probes.patch_truth(&r.entry.picture, &r.seen.boxes, trainer.config())).collect();
+        rows.iter().map(|r| trainer.probes.patch_truth(&r.seen.picture, &r.seen.boxes, trainer.config())).collect();
     let stack = |pick: fn(&(Tensor, Tensor)) -> &Tensor| {
         Tensor::stack(&truth.iter().map(|t| pick(t).shallow_clone()).collect::<Vec<_>>(), 0).to_device(device)
     };
@@ -226,7 +226,7 @@ fn pointers(trainer: &Trainer, rows: &[Row], heard: &Heard) -> Terms {
 /// Patches of every object of every row.
 fn patches(trainer: &Trainer, rows: &[Row]) -> Vec<Vec<Vec<usize>>> {
     let side = (trainer.config().clip.image_size / trainer.config().clip.patch_size) as usize;
-    let of = |row: &Row| probes::patches_of(&row.entry.picture, &probes::patch_objects(&row.entry.picture, side));
+    let of = |row: &Row| probes::patches_of(&row.seen.picture, &probes::patch_objects(&row.seen.picture, side));
     rows.iter().map(of).collect()
 }
 

@@ -43,7 +43,8 @@ fn patches(
     let (mut pixels, mut truths, mut covered) = (vec![], vec![], vec![]);
     for entry in entries {
         let seen = trainer.drawn.read(&entry.picture, random.as_deref_mut())?;
-        let (truth, cover) = trainer.probes.patch_truth(&entry.picture, &seen.boxes, trainer.config());
+        let seen = random.as_deref_mut().map(|random| seen.zoomed(random)).unwrap_or(seen);
+        let (truth, cover) = trainer.probes.patch_truth(&seen.picture, &seen.boxes, trainer.config());
         pixels.push(seen.tower(trainer.config()));
         truths.push(truth);
         covered.push(cover);

@@ -69,9 +69,7 @@ pub enum TrainError {
         why: String,
     },
     /// The loss or its gradient is not a number.
-    #[error(
-        "step {step} of phase {phase}: the loss is {loss} with a gradient of norm {norm}; the batch is in {saved}"
-    )]
+    #[error("step {step} of phase {phase}: the loss is {loss} with a gradient of norm {norm}; the batch is in {saved}")]
     Diverged {
         /// Index of the phase.
         phase: usize,
@@ -190,7 +188,18 @@ impl Trainer {
         let before = prompt::build(&tokenizer, &[], "", true)?.before;
         let share = Share { index: 0, of: recipe.threads.max(1) };
         let progress = Progress::default();
-        Ok(Self { before, recipe, model, tokenizer, tokenizer_file, namer, probes, share, progress, drawn: Drawn::default() })
+        Ok(Self {
+            before,
+            recipe,
+            model,
+            tokenizer,
+            tokenizer_file,
+            namer,
+            probes,
+            share,
+            progress,
+            drawn: Drawn::default(),
+        })
     }
 
     /// Those who compute the other parts: parameters of their own that live in the same memory.

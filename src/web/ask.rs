@@ -122,7 +122,8 @@ impl Site {
         match commands::command_from_msg(commands::msg_from_command(&command)) {
             Err(bad) => Input::Refused(Refused { why: wire::whole(&bad.why), command: bad.command, reply }),
             Ok(command) => {
-                let growing = move |_: &str, so_far: &Answer| drop(growing.send(Line::Growing(Box::new(so_far.clone()))));
+                let growing =
+                    move |_: &str, so_far: &Answer| drop(growing.send(Line::Growing(Box::new(so_far.clone()))));
                 let feedback = Feedback::new(growing);
                 let client = Client { ticket, feedback: Some(feedback), reply, given, ..Client::default() };
                 Input::Ask(Ask { command, client })

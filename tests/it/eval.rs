@@ -122,3 +122,25 @@ fn a_bag_with_its_truth_is_scored_too() {
     let (error, line) = (String::from_utf8_lossy(&error.stderr).into_owned(), text.lines().count());
     assert!(error.contains("truth.jsonl") && error.contains(&format!("line {line}")), "{error}");
 }
+
+#[test]
+fn what_is_followed_is_scored_over_the_frames_of_a_bag() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let (bag, truth, json) = (path("scenes.mcap"), path("truth.jsonl"), path("tracks.json"));
+    scenes(folder.path(), &["--bag", &bag, "--frames", "6", "--motion", "camera"]);
+    let frames = fs::read_to_string(path("frames.jsonl")).unwrap();
+    assert_eq!(frames.lines().count(), 4 * 6, "a line for every frame");
+    let output = program(&["eval", "--bag", &bag, "--truth", &truth, "--follow", "--json", &json]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("HOTA"), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    let (commands, n) = (report["commands"].as_u64().unwrap(), report["all"]["n"].as_u64().unwrap());
+    assert!(commands >= 2 && n >= 2 * commands, "from the middle of a scene to its end: {report}");
+    assert!((0.0..=1.0).contains(&report["all"]["id_f1"].as_f64().unwrap()), "{report}");
+
+    fs::remove_file(path("frames.jsonl")).unwrap();
+    let error = program(&["eval", "--bag", &bag, "--truth", &truth, "--follow"]);
+    let error = String::from_utf8_lossy(&error.stderr).into_owned();
+    assert!(error.contains("frames.jsonl"), "{error}");
+}

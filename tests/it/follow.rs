@@ -66,7 +66,10 @@ fn course(index: u64, motion: Motion, count: u32) -> Vec<Truth> {
 
 /// Two objects of one kind pass each other, the nearer hiding the other.
 fn crossing(index: u64, count: u32) -> Vec<Truth> {
-    let Drawn { mut scene, view, .. } = drawn(index);
+    let Drawn { mut scene, mut view, .. } = drawn(index);
+    // From so far away that both stay in the picture.
+    let back = view.map_from_optical.rotation * Vector3::new(0.0, 0.0, -0.3);
+    view.map_from_optical.translation.vector += back;
     let right = view.map_from_optical.rotation * Vector3::x();
     let away = (view.map_from_optical.rotation * Vector3::z()).component_mul(&Vector3::new(1.0, 1.0, 0.0)).normalize();
     let middle = Vector3::new(0.0, 0.0, scene.objects[0].center().z);

@@ -191,8 +191,8 @@ fn neighbours_and_wide_bodies_leave_no_pinch() {
     let beside = |gap: f64| [0.061 + gap, -0.061 - gap].map(|y| [0.0, y, 0.0, 0.93]);
     assert!(pinches(&[bar]) > 0);
     assert!(pinches(&[bar, beside(0.05)[0], beside(0.05)[1]]) > 0, "5 cm are enough for a finger");
-    assert_eq!(pinches(&[bar, beside(0.01)[0]]), 0, "1 cm is not, behind");
-    assert_eq!(pinches(&[bar, beside(0.01)[1]]), 0, "nor in front");
+    assert_eq!(pinches(&[bar, beside(0.006)[0]]), 0, "6 mm are not, behind");
+    assert_eq!(pinches(&[bar, beside(0.006)[1]]), 0, "nor in front");
     assert_eq!(pinches(&[[0.0, 0.0, 0.3, 1.4]]), 0, "the short side is 92 mm, the gripper opens 85 mm");
 }
 

@@ -94,7 +94,10 @@ fn looking_again_can_be_ended_at_every_stage() {
     let (grounder, here) = (grounder(), image(1));
     let phrases = ask(&grounder, &here, "the red mug", &[]).phrases.unwrap();
     for stop in ["preprocess", "head", "postprocess"] {
-        let mut watch = |step: Step| if step == Step::Stage(stop) { Flow::Abort } else { Flow::Continue };
+        let mut watch = |step: Step| match step {
+            Step::Stage(stage) if stage == stop => Flow::Abort,
+            _ => Flow::Continue,
+        };
         let found = grounder.look(&image(3), &phrases, &OPTIONS, &mut watch);
         assert_eq!(found.unwrap_err(), GroundError::Aborted);
     }
@@ -118,7 +121,10 @@ fn an_answer_that_was_ended_leaves_what_was_seen() {
     let (used, here) = (grounder(), image(1));
     let request = Request { mode: Mode::Refer, text: "the red mug", prompts: &[], drawn_in: None, history: &[] };
     for stop in ["embed", "generate", "head", "postprocess"] {
-        let mut watch = |step: Step| if step == Step::Stage(stop) { Flow::Abort } else { Flow::Continue };
+        let mut watch = |step: Step| match step {
+            Step::Stage(stage) if stage == stop => Flow::Abort,
+            _ => Flow::Continue,
+        };
         assert_eq!(used.ground(&here, &request, &OPTIONS, &mut watch).unwrap_err(), GroundError::Aborted);
     }
     blind(&used);

@@ -47,7 +47,7 @@ fn page() -> (Web, SocketAddr, std::sync::mpsc::Receiver<Asked>) {
                     let answer = Answer::new(&ask.command, Some(&frame()), Status::Final, String::new());
                     let answer = Answer { text: "a mug".into(), ..answer };
                     tell.send((ask.command.text, ask.command.prompts, given)).unwrap();
-                    ask.client.feedback.unwrap().send("a", &answer);
+                    ask.client.feedback.unwrap().send("a", &Answer { text: "a".into(), ..answer.clone() });
                     ask.client.reply.unwrap().send(Arc::new(answer));
                 }
                 Input::Refused(refused) => {

@@ -48,10 +48,11 @@ impl Frames {
 }
 
 /// What is being followed.
-struct Said<'a> {
+struct Said {
     scene: u64,
     command: Command,
-    asked: &'a Asked,
+    /// Scene indices.
+    meant: Vec<usize>,
 }
 
 /// Follows every command that points at something. `done` is called after every frame.
@@ -71,15 +72,15 @@ pub fn follow(
         if let Some(asked) = questions.iter().find(|asked| can_be_followed(asked)) {
             let id = format!("scene {}", moment.scene);
             let command = Command { id, continuous: true, follow: true, ..command(asked) };
-            said = Some(Said { scene: moment.scene, command, asked });
+            let meant = asked.referents.iter().map(|referent| referent.id).collect();
+            said = Some(Said { scene: moment.scene, command, meant });
         }
-        if let Some(Said { command, asked, scene }) = &said {
+        if let Some(Said { command, meant, scene }) = &said {
             let start = Instant::now();
             let answer = perceiver.answer(&picture.frame, command, tunables, &mut |_| Flow::Continue);
             let ms = start.elapsed().as_secs_f64() * 1000.0;
-            let meant = asked.referents.iter().map(|referent| referent.id);
-            tracks.add(*scene, &moment.truth, &meant.collect::<Vec<_>>(), &answer, ms);
-            anyhow::ensure!(answer.status != Status::Failed, "{}: {}", asked.command, answer.message);
+            anyhow::ensure!(answer.status != Status::Failed, "{}: {}", command.text, answer.message);
+            tracks.add(*scene, &moment.truth, meant, &answer, ms);
         }
         Ok(())
     })?;

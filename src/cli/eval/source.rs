@@ -84,7 +84,9 @@ impl Source {
 
     /// Also gives the frames of `stamps`, about which nothing may be asked.
     pub fn with_frames(mut self, stamps: impl Iterator<Item = Stamp>) -> Self {
-        stamps.for_each(|stamp| drop(self.asked.entry(stamp).or_default()));
+        for stamp in stamps {
+            self.asked.entry(stamp).or_default();
+        }
         self
     }
 
