@@ -95,6 +95,7 @@ at('clear').addEventListener('click', () => {
   held = false;
   [drawn, found] = [[], []];
   answer.textContent = note.textContent = '';
+  delete answer.dataset.done;
   draw();
 });
 
@@ -130,7 +131,10 @@ async function read(reader) {
     for (const line of lines) {
       const said = JSON.parse(line);
       show(said.growing || said.answer);
-      if (said.answer) answer.dataset.done = said.answer.status;
+      if (said.answer) {
+        answer.dataset.done = said.answer.status;
+        return reader.cancel();  // nothing comes after it, however long the connection stays
+      }
     }
   }
 }

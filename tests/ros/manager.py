@@ -1,14 +1,14 @@
-"""A lifecycle manager as nav2's: services only, no bond. It brings the node up and down 20 times; memory comes back."""
+"""A lifecycle manager as nav2's: services only, no bond. It brings the node up and down CYCLES times; the memory of the
+WEIGHTS comes back, and no cycle leaves any behind."""
 import os
 
 from graph import *
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 
-PID = os.environ['NODE_PID']
+PID, CYCLES, WEIGHTS = os.environ['NODE_PID'], int(os.environ['CYCLES']), int(os.environ['WEIGHTS'])  # MB
 UP = [(Transition.TRANSITION_CONFIGURE, State.PRIMARY_STATE_INACTIVE), (Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)]
 DOWN = [(Transition.TRANSITION_DEACTIVATE, State.PRIMARY_STATE_INACTIVE), (Transition.TRANSITION_CLEANUP, State.PRIMARY_STATE_UNCONFIGURED)]
-CYCLES = 20
 
 
 class Manager:
@@ -47,8 +47,10 @@ for _ in range(CYCLES):
     manager.move(DOWN)
     freed.append(memory())
 print('RSS in MB, active / unconfigured:', ' '.join(f'{a:.0f}/{b:.0f}' for a, b in zip(held, freed)))
-# The shipped weights are 41 MB as f32; what the network library itself keeps is not the model's.
-assert min(held) - max(freed[2:]) > 15, 'cleanup gives memory back'
-assert max(freed[-5:]) < 1.02 * max(freed[2:7]), 'no cycle leaves anything behind'
+# What the network library itself keeps from the first answers on is not the model's.
+assert not WEIGHTS or min(held) - max(freed) > 0.8 * WEIGHTS, 'cleanup gives memory back'
+early, late = slice(CYCLES // 4, CYCLES // 2), slice(CYCLES // 2, None)
+if CYCLES > 10:
+    assert max(freed[late]) < 1.02 * max(freed[early]) and max(held[late]) < 1.02 * max(held[early]), 'it grows'
 manager.move([(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN, State.PRIMARY_STATE_FINALIZED)])
 p.close()

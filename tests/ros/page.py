@@ -74,8 +74,9 @@ try:
 
     for tool, places in (('click', [(100, 80)]), ('box', [(60, 50), (160, 150)]), ('scribble', [(80, 60), (110, 90), (120, 60)])):
         point(tool, *places)
+        count = len(p.answers)
         status = ask('what is <obj>?')
-        answer = p.answers[-1]
+        answer = p.until(lambda: p.answers[count:], 'the same answer on the graph')[-1]
         assert status == FINAL and answer.status == FINAL, (tool, status, text('note'))
         under = [o for o in answer.objects if o.source == o.SOURCE_PROMPT]
         assert len(under) == 1, f'{tool}: {len(under)} objects under it'
