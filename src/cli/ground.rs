@@ -102,7 +102,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let answer = perceive(&grounder, &frame, &command, &tunables, &mut |_| Flow::Continue);
     print(&answer, grounder.is_random());
     if let Some(folder) = &args.out {
-        write(folder, &frame, &answer)?;
+        write(folder, &frame, &answer, tunables.number_marks)?;
     }
     Ok(if answer.status == Status::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -117,12 +117,12 @@ fn tunables(file: Option<&Path>) -> anyhow::Result<Tunables> {
     Ok(Tunables::from(&values))
 }
 
-fn write(folder: &Path, frame: &Frame, answer: &Answer) -> anyhow::Result<()> {
+fn write(folder: &Path, frame: &Frame, answer: &Answer, numbered: bool) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     let (json, png) = (folder.join("answer.json"), folder.join("annotated.png"));
     let text = serde_json::to_string_pretty(&answer_json(answer)?)?;
     std::fs::write(&json, text + "\n").with_context(|| format!("writing {}", json.display()))?;
-    picture::write(&png, &overlay::annotate(&frame.image, answer))?;
+    picture::write(&png, &overlay::annotate_with(&frame.image, answer, numbered))?;
     println!("wrote {} and {}", json.display(), png.display());
     Ok(())
 }

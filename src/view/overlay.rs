@@ -39,15 +39,11 @@ impl Sizes {
 
 /// Draws `answer` on the image that it is about. As wide as the image, higher by the strip with the words.
 pub fn annotate(image: &RgbImage, answer: &Answer) -> RgbImage {
-    draw(image, answer, false)
+    annotate_with(image, answer, false)
 }
 
-/// The same with the number of each object on it, from 1 (Set-of-Mark).
-pub fn annotate_numbered(image: &RgbImage, answer: &Answer) -> RgbImage {
-    draw(image, answer, true)
-}
-
-fn draw(image: &RgbImage, answer: &Answer, numbered: bool) -> RgbImage {
+/// The same, `numbered` with the number of each object on it, from 1 (Set-of-Mark).
+pub fn annotate_with(image: &RgbImage, answer: &Answer, numbered: bool) -> RgbImage {
     let sizes = Sizes::of(image);
     let face = Typeface::new(sizes.text);
     let strip = Strip::new(answer, &face, image.width, image.height);

@@ -65,9 +65,7 @@ impl Publishers {
         let header = msgs::Header::from(&frame.header);
         let (raw, jpeg) = (self.is_heard(Says::Annotated), self.is_heard(Says::AnnotatedCompressed));
         if raw || jpeg {
-            let numbered = self.live.snapshot().number_marks;
-            let draw = if numbered { overlay::annotate_numbered } else { overlay::annotate };
-            let drawn = draw(&frame.image, answer);
+            let drawn = overlay::annotate_with(&frame.image, answer, self.live.snapshot().number_marks);
             if raw {
                 self.say(Says::Annotated, &cv_bridge::image_from_rgb(header.clone(), &drawn));
             }
