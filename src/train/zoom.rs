@@ -102,7 +102,7 @@ mod tests {
 
     /// A picture whose pixels are white where its only object is.
     fn scene() -> (RgbImage, Picture) {
-        let inside = |x: u32, y: u32| (20..40).contains(&x) && (10..25).contains(&y) && (x + y) % 3 != 0;
+        let inside = |x: u32, y: u32| (20..40).contains(&x) && (10..25).contains(&y) && !(x + y).is_multiple_of(3);
         let data = (0..80 * 60).flat_map(|i| [if inside(i % 80, i / 80) { 255 } else { 0 }; 3]).collect();
         let roi = PixelBox { x0: 20, y0: 10, x1: 40, y1: 25 };
         let pixels = (0..20 * 15).map(|i| if inside(20 + i % 20, 10 + i / 20) { 255 } else { 0 }).collect();
