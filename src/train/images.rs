@@ -79,7 +79,7 @@ impl Seen {
         Ok(Self { boxes: boxes(picture), rgb, picture: picture.clone() })
     }
 
-    /// A part of it as a picture of its own (see [`zoom`]).
+    /// A random part of it, maybe mirrored, as a picture of its own: for what knows neither left nor right.
     pub fn zoomed(&self, random: &mut ChaCha8Rng) -> Self {
         let (rgb, picture) = zoom(&self.rgb, &self.picture, random);
         if picture.objects.is_empty() {

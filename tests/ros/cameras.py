@@ -35,7 +35,9 @@ answers = {name: [p.answers_to(i)[-1] for i, of in asked.items() if of == name] 
 counts = {name: sum(a.status in (FINAL, NO_REFERENT) for a in all_) for name, all_ in answers.items()}
 assert len(asked) > 0.8 * COMMANDS * SECONDS, f'the test itself is too slow: {len(asked)} commands'
 assert min(counts.values()) > 0.8 * max(counts.values()), f'each gets its share within 20 %: {counts}'
-assert sum(counts.values()) > 0.95 * len(asked), [a.message for all_ in answers.values() for a in all_ if a.message]
+# A machine that is slow refuses some of them, busy; none waits for ever.
+refused = [a.message for all_ in answers.values() for a in all_ if a.status not in (FINAL, NO_REFERENT)]
+assert sum(counts.values()) > 0.8 * len(asked) and all('busy' in why for why in refused), refused
 for name, all_ in answers.items():
     assert all(a.camera == name and a.image_header.frame_id == f'{name}_optical' for a in all_)
     # Newest frame: not older than some periods of the camera, from the first answer to the last.
