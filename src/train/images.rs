@@ -17,7 +17,7 @@ use crate::train::data::Picture;
 use crate::train::zoom::zoom;
 use crate::types::RgbImage;
 
-/// Largest change of a channel's gain: the only augmentation, since turning or cutting would make words untrue.
+/// Largest change of a channel's gain. Turning or cutting would make words untrue: see [`Seen::zoomed`].
 const GAIN: f32 = 0.1;
 
 /// Why a picture cannot be used.

@@ -3,11 +3,10 @@ import os
 
 from diagnostic_msgs.msg import DiagnosticArray
 from graph import *
-from rclpy.qos import QoSProfile as Qos
 
 FRAMES, COMMAND_EVERY, LONGEST, PID = 20_000, 100, 90, os.environ['NODE_PID']
 health = []
-p = Peer(camera_qos=Qos(depth=10), camera=False)
+p = Peer(camera_qos=QoSProfile(depth=10), camera=False)
 p.hear(DiagnosticArray, '/diagnostics', health, 10)
 p.until(lambda: p.camera.get_subscription_count(), 'the node to listen to /image')
 pixels = picture(160, 120)
