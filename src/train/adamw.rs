@@ -1,11 +1,14 @@
 //! AdamW (Loshchilov and Hutter 2019) whose state can be written to a file: libtorch's own, as `tch` gives it, cannot,
-//! and a run must go on after an interruption as if there had been none.
+//! and a run must go on after an interruption as if there had been none. Matrices may learn by [`muon`] instead.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use tch::Kind;
 use tch::Tensor;
+
+use crate::train::muon;
+use crate::train::recipe::Matrices;
 
 /// A parameter and how fast it learns.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub struct Parameter {
     pub value: Tensor,
     /// Factor on the learning rate.
     pub rate: f64,
+    /// How it learns.
+    pub by: Matrices,
 }
 
 /// The optimizer.
@@ -34,7 +39,15 @@ const STEPS: &str = "steps";
 impl AdamW {
     /// Starts with empty moments. Vectors (norms, biases) are not decayed.
     pub fn new(parameters: Vec<Parameter>, weight_decay: f64) -> Self {
-        let zeros = |p: &Parameter| (p.name.clone(), [p.value.detach().zeros_like(), p.value.detach().zeros_like()]);
+        let zeros = |p: &Parameter| {
+            let mean = p.value.detach().zeros_like();
+            let square = if p.by == Matrices::Muon {
+                mean.new_empty([0], (mean.kind(), mean.device()))
+            } else {
+                mean.zeros_like()
+            };
+            (p.name.clone(), [mean, square])
+        };
         Self { moments: parameters.iter().map(zeros).collect(), parameters, steps: 0, weight_decay }
     }
 
@@ -99,11 +112,15 @@ fn update(
     decay: f64,
     step: i64,
 ) {
+    let _ = parameter.value.g_mul_scalar_(1.0 - rate * decay);
+    if parameter.by == Matrices::Muon {
+        let _ = parameter.value.g_sub_(&(muon::direction(gradient, mean) * rate));
+        return;
+    }
     let _ = mean.lerp_(gradient, 1.0 - BETAS[0]);
     let _ = square.g_mul_scalar_(BETAS[1]).addcmul_(&(gradient * (1.0 - BETAS[1])), gradient);
     let bias = BETAS.map(|beta| 1.0 - beta.powi(step as i32));
     let width = (&*square / bias[1]).sqrt() + EPS;
-    let _ = parameter.value.g_mul_scalar_(1.0 - rate * decay);
     let _ = parameter.value.g_sub_(&((&*mean / width) * (rate / bias[0])));
 }
 
@@ -130,9 +147,9 @@ mod tests {
         Tensor::from_slice(&[0.5f32, -1.0, 2.0, 0.1]).view([2, 2])
     }
 
-    fn ours() -> (Tensor, AdamW) {
+    fn ours(by: Matrices) -> (Tensor, AdamW) {
         let value = start().set_requires_grad(true);
-        let parameter = Parameter { name: "w".into(), value: value.shallow_clone(), rate: 1.0 };
+        let parameter = Parameter { name: "w".into(), value: value.shallow_clone(), rate: 1.0, by };
         (value, AdamW::new(vec![parameter], 0.01))
     }
 
@@ -152,30 +169,32 @@ mod tests {
         for _ in 0..20 {
             optimizer.backward_step(&loss(&theirs));
         }
-        let (w, mut opt) = ours();
+        let (w, mut opt) = ours(Matrices::Adamw);
         train(&w, &mut opt, 20);
         assert!(w.allclose(&theirs, 0.0, 1e-6, false), "{w} {theirs}");
     }
 
     #[test]
     fn a_restored_run_goes_on_as_if_never_interrupted() {
-        let (whole, mut opt) = ours();
-        train(&whole, &mut opt, 10);
-        let (part, mut opt) = ours();
-        train(&part, &mut opt, 4);
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("optimizer.safetensors");
-        opt.save(&file).expect("writable");
-        let (_, mut later) = ours();
-        later.parameters[0].value = part.shallow_clone();
-        later.restore(&file).expect("readable");
-        train(&part, &mut later, 6);
-        assert_eq!(part, whole);
+        for by in [Matrices::Adamw, Matrices::Muon] {
+            let (whole, mut opt) = ours(by);
+            train(&whole, &mut opt, 10);
+            let (part, mut opt) = ours(by);
+            train(&part, &mut opt, 4);
+            let folder = tempfile::tempdir().expect("a folder");
+            let file = folder.path().join("optimizer.safetensors");
+            opt.save(&file).expect("writable");
+            let (_, mut later) = ours(by);
+            later.parameters[0].value = part.shallow_clone();
+            later.restore(&file).expect("readable");
+            train(&part, &mut later, 6);
+            assert_eq!(part, whole, "{by:?}");
+        }
     }
 
     #[test]
     fn a_gradient_that_is_not_finite_changes_nothing() {
-        let (w, mut opt) = ours();
+        let (w, mut opt) = ours(Matrices::Adamw);
         (loss(&w) * f64::NAN).backward();
         assert!(opt.step(&[w.grad()], 0.05, 1.0).is_nan());
         assert_eq!(w, start());

@@ -54,7 +54,7 @@ impl Crew {
         entries: &'env [Entry],
     ) -> Self {
         let start = |mut replica: Trainer| {
-            let parameters: Vec<Tensor> = replica.trained(phase.kind).into_iter().map(|p| p.value).collect();
+            let parameters: Vec<Tensor> = replica.trained(phase).into_iter().map(|p| p.value).collect();
             let own: Vec<Tensor> = parameters.iter().map(Tensor::shallow_clone).collect();
             let (jobs, todo) = channel::<Progress>();
             let (done, results) = channel();

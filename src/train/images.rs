@@ -14,6 +14,7 @@ use crate::grounder::preprocess;
 use crate::grounder::preprocess::Letterbox;
 use crate::model::Config;
 use crate::train::data::Picture;
+use crate::train::mosaic::mosaic;
 use crate::train::zoom::zoom;
 use crate::types::RgbImage;
 
@@ -87,6 +88,13 @@ impl Seen {
             return Self { rgb, picture: self.picture.clone(), boxes: self.boxes.shallow_clone() };
         }
         Self { boxes: boxes(&picture), rgb, picture: Arc::new(picture) }
+    }
+
+    /// Parts of several as one picture; none: no object is small enough.
+    pub fn mosaic(all: &[&Self], random: &mut ChaCha8Rng) -> Option<Self> {
+        let pictures: Vec<(&RgbImage, &Picture)> = all.iter().map(|seen| (&seen.rgb, &*seen.picture)).collect();
+        let (rgb, picture) = mosaic(&pictures, random)?;
+        Some(Self { boxes: boxes(&picture), rgb, picture: Arc::new(picture) })
     }
 
     /// `[1, 3, S, S]` for the heads.

@@ -10,6 +10,7 @@ use tch::Tensor;
 
 use crate::train::adamw::Parameter;
 use crate::train::head::uniform;
+use crate::train::recipe::Matrices;
 
 /// Rank of the change.
 const RANK: i64 = 8;
@@ -54,6 +55,7 @@ impl Lora {
                 name: format!("{}.{which}", p.name),
                 value: value.shallow_clone(),
                 rate: 1.0,
+                by: Matrices::Adamw,
             })
         };
         self.0.iter().flat_map(both).collect()
@@ -113,7 +115,7 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let weight = uniform(&[5, 7], &mut random).set_requires_grad(true);
         let x = uniform(&[3, 7], &mut random);
-        let parameter = Parameter { name: "w".into(), value: weight.shallow_clone(), rate: 1.0 };
+        let parameter = Parameter { name: "w".into(), value: weight.shallow_clone(), rate: 1.0, by: Matrices::Adamw };
         let lora = Lora::new(&[parameter], &mut random);
         {
             let _no_grad = tch::no_grad_guard();

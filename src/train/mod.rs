@@ -15,6 +15,8 @@ pub mod language;
 pub mod lora;
 pub mod loss;
 pub mod matcher;
+mod mosaic;
+mod muon;
 pub mod namer;
 pub mod packed;
 pub mod phases;

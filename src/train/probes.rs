@@ -85,10 +85,15 @@ impl Probes {
         &self.store
     }
 
-    /// Patch features `[B, N, C]` against the words and the box of the object that covers most of each patch. `truth`
+    /// Patch features `[B, N, C]` -> `[B, N, words + 4]`: logits of the words, then of a box.
+    pub fn of_patches(&self, features: &Tensor) -> Tensor {
+        self.patch.forward(features)
+    }
+
+    /// What is `said` of patches against the words and the box of the object that covers most of each. `truth`
     /// `[B, N, words + 4]`, `covered` `[B, N]`. Returns the loss and the share of covered patches with all words right.
-    pub fn patches(&self, features: &Tensor, truth: &Tensor, covered: &Tensor) -> (Tensor, f64) {
-        let (said, words) = (self.patch.forward(features), self.words.len() as i64);
+    pub fn patches(&self, said: &Tensor, truth: &Tensor, covered: &Tensor) -> (Tensor, f64) {
+        let words = self.words.len() as i64;
         let (said_words, true_words) = (said.narrow(2, 0, words), truth.narrow(2, 0, words));
         let bce = said_words
             .binary_cross_entropy_with_logits::<Tensor>(&true_words, None, None, Reduction::None)

@@ -120,6 +120,9 @@ pub struct Phase {
     pub tower_pictures: usize,
     /// Largest learning rate.
     pub rate: f64,
+    /// How the matrices of the layers learn; all else learns by AdamW.
+    #[serde(default, skip_serializing_if = "Matrices::is_adamw")]
+    pub matrices: Matrices,
     /// Steps until it is reached.
     pub warmup: i64,
     /// Evaluate after so many steps.
@@ -131,6 +134,23 @@ pub struct Phase {
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
+}
+
+/// An optimizer of matrices.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Matrices {
+    /// That of the paper.
+    #[default]
+    Adamw,
+    /// Orthogonal steps: fewer of them for a model that starts from nothing.
+    Muon,
+}
+
+impl Matrices {
+    fn is_adamw(&self) -> bool {
+        *self == Self::Adamw
+    }
 }
 
 /// What a phase trains.
@@ -159,6 +179,11 @@ pub enum Kind {
 pub const HEAD: &str = "seg_model.";
 /// And those of the visual prompt encoder.
 pub const PROMPTS: &str = "interactive_model.";
+
+/// Whether a parameter of two dimensions is a matrix of a transformer's layers. Offsets of sampling points are places.
+pub fn is_matrix(name: &str) -> bool {
+    name.contains(".layers.") && name.ends_with("weight") && !name.contains("sampling_offsets")
+}
 
 impl Kind {
     /// Whether it trains the parameter of this name.

@@ -58,7 +58,7 @@ pub fn run(trainer: &mut Trainer, run: &Run) -> Result<bool, TrainError> {
         if phase.kind == Kind::Prompts && trainer.progress.step == 0 && first {
             trainer.copy_head();
         }
-        let trained = trainer.trained(phase.kind);
+        let trained = trainer.trained(&phase);
         let weights: Vec<Tensor> = trained.iter().map(|p| p.value.shallow_clone()).collect();
         let mut lora = (phase.kind == Kind::FinetuneLora).then(|| Lora::new(&trained, &mut trainer.random()));
         let mut optimizer = AdamW::new(lora.as_ref().map_or(trained, Lora::parameters), WEIGHT_DECAY);

@@ -144,7 +144,8 @@ pub fn losses(trainer: &Trainer, rows: &[Row], heard: &Heard) -> Terms {
     let stack = |pick: fn(&(Tensor, Tensor)) -> &Tensor| {
         Tensor::stack(&truth.iter().map(|t| pick(t).shallow_clone()).collect::<Vec<_>>(), 0).to_device(device)
     };
-    let (loss, _) = trainer.probes.patches(&heard.features, &stack(|t| &t.0), &stack(|t| &t.1));
+    let (loss, _) =
+        trainer.probes.patches(&trainer.probes.of_patches(&heard.features), &stack(|t| &t.0), &stack(|t| &t.1));
     terms.push(("patches".into(), loss * 0.5));
     terms
 }

@@ -27,9 +27,11 @@ use crate::train::images::Drawn;
 use crate::train::images::ImageError;
 use crate::train::namer::Namer;
 use crate::train::probes::Probes;
+use crate::train::recipe;
 use crate::train::recipe::HEAD;
-use crate::train::recipe::Kind;
+use crate::train::recipe::Matrices;
 use crate::train::recipe::PROMPTS;
+use crate::train::recipe::Phase;
 use crate::train::recipe::Recipe;
 use crate::train::set::Entry;
 use crate::train::vocabulary;
@@ -246,15 +248,17 @@ impl Trainer {
     }
 
     /// The parameters that a phase trains; no other has gradients.
-    pub fn trained(&self, kind: Kind) -> Vec<Parameter> {
+    pub fn trained(&self, phase: &Phase) -> Vec<Parameter> {
         let mut parameters: Vec<Parameter> = vec![];
         for (prefix, store) in ["", "", "namer.", "probes."].iter().zip(self.stores()) {
             for (name, value) in store.variables() {
                 let name = format!("{prefix}{name}");
-                let trained = kind.trains(&name);
+                let trained = phase.kind.trains(&name);
                 let _ = value.set_requires_grad(trained);
                 if trained {
-                    parameters.push(Parameter { rate: 1.0, name, value });
+                    let matrix = recipe::is_matrix(&name) && value.dim() == 2;
+                    let by = if matrix { phase.matrices } else { Matrices::Adamw };
+                    parameters.push(Parameter { rate: 1.0, name, value, by });
                 }
             }
         }

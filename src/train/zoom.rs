@@ -10,7 +10,6 @@ use crate::train::data::Picture;
 use crate::types::Mask;
 use crate::types::PixelBox;
 use crate::types::RgbImage;
-use crate::types::rle::Rle;
 
 /// Side of the narrowest part (part of the picture's).
 const NARROWEST: f64 = 0.45;
@@ -35,17 +34,23 @@ pub fn zoom(image: &RgbImage, picture: &Picture, random: &mut ChaCha8Rng) -> (Rg
     (window.image(image), Picture { file: picture.file.clone(), width, height, objects })
 }
 
-/// Which part.
-struct Window {
-    x0: u32,
-    y0: u32,
-    width: u32,
-    height: u32,
-    mirrored: bool,
+/// A part of a picture.
+pub struct Window {
+    /// Left column.
+    pub x0: u32,
+    /// Upper row.
+    pub y0: u32,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Left and right change places.
+    pub mirrored: bool,
 }
 
 impl Window {
-    fn image(&self, image: &RgbImage) -> RgbImage {
+    /// Its pixels.
+    pub fn image(&self, image: &RgbImage) -> RgbImage {
         let mut data = Vec::with_capacity((self.width * self.height * 3) as usize);
         for y in self.y0..self.y0 + self.height {
             let begin = ((y * image.width + self.x0) * 3) as usize;
@@ -58,15 +63,22 @@ impl Window {
         RgbImage { width: self.width, height: self.height, data }
     }
 
-    /// The object as far as it is inside; none: too little is.
     fn object(&self, object: &Object) -> Option<Object> {
+        let mask = self.inside(object)?;
+        Some(object.seen_as(&mask, self.width, self.height))
+    }
+
+    /// Pixels of the object in this part; none: too few are.
+    pub fn inside(&self, object: &Object) -> Option<Mask> {
+        let [x0, y0, x1, y1] = object.corners;
+        let apart = |low: f64, high: f64, start: u32, size: u32| {
+            high <= f64::from(start) || low >= f64::from(start) + f64::from(size)
+        };
+        if apart(x0, x1, self.x0, self.width) || apart(y0, y1, self.y0, self.height) {
+            return None; // before its pixels are unpacked: most parts show few of the objects
+        }
         let mask = self.mask(&object.pixels.to_mask())?;
-        let roi = mask.roi;
-        (mask.area() as f64 >= INSIDE * object.pixels.area() as f64).then(|| Object {
-            corners: [roi.x0, roi.y0, roi.x1, roi.y1].map(f64::from),
-            pixels: Rle::from_mask(&mask, self.width, self.height),
-            name: object.name.clone(),
-        })
+        (mask.area() as f64 >= INSIDE * object.pixels.area() as f64).then_some(mask)
     }
 
     fn mask(&self, mask: &Mask) -> Option<Mask> {
@@ -96,12 +108,13 @@ impl Window {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::types::rle::Rle;
     use rand::SeedableRng;
 
     /// A picture whose pixels are white where its only object is.
-    fn scene() -> (RgbImage, Picture) {
+    pub fn scene() -> (RgbImage, Picture) {
         let inside = |x: u32, y: u32| (20..40).contains(&x) && (10..25).contains(&y) && !(x + y).is_multiple_of(3);
         let data = (0..80 * 60).flat_map(|i| [if inside(i % 80, i / 80) { 255 } else { 0 }; 3]).collect();
         let roi = PixelBox { x0: 20, y0: 10, x1: 40, y1: 25 };

@@ -25,6 +25,8 @@ pub use chat::Message;
 pub use chat::chat;
 pub use refer::references;
 
+use crate::types::Mask;
+use crate::types::PixelBox;
 use crate::types::rle::Rle;
 
 /// Why data cannot be used.
@@ -97,6 +99,15 @@ pub struct Object {
     pub pixels: Rle,
     /// The words that name it.
     pub name: String,
+}
+
+impl Object {
+    /// The same thing where only the pixels of `mask` show it, in a picture of that size.
+    pub fn seen_as(&self, mask: &Mask, width: u32, height: u32) -> Self {
+        let PixelBox { x0, y0, x1, y1 } = mask.roi;
+        let pixels = Rle::from_mask(mask, width, height);
+        Self { corners: [x0, y0, x1, y1].map(f64::from), pixels, name: self.name.clone() }
+    }
 }
 
 /// A question and its answer.
