@@ -28,6 +28,9 @@ use crate::train::trainer::Trainer;
 /// Points of matcher and mask loss: fewer than the official 12544, the masks are 48 cells wide.
 pub const POINTS: Points = Points { matching: 256, loss: 256 };
 
+/// How many of the pictures are parts of scenes: kinds are learned sooner where things are larger.
+const ZOOMED: f64 = 0.5;
+
 /// Loss of one batch.
 pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Terms, TrainError> {
     let mut random = trainer.random();
@@ -77,9 +80,12 @@ fn batch(
     let (mut seen, mut all, mut truths) = (vec![], vec![], vec![]);
     for _ in 0..trainer.share.pictures(phase.batch) {
         let entry = &entries[random.random_range(0..entries.len())];
-        let ready = trainer.drawn.read(&entry.picture, jitter.then_some(&mut *random))?;
+        let mut ready = trainer.drawn.read(&entry.picture, jitter.then_some(&mut *random))?;
+        if jitter && random.random_bool(ZOOMED) {
+            ready = ready.zoomed(random);
+        }
         let places: Vec<[f32; 2]> = centres(&ready.boxes);
-        let columns = columns::draw(&entry.picture, &places, phase.questions, random);
+        let columns = columns::draw(&ready.picture, &places, phase.questions, random);
         truths.push(truth(trainer, &ready, columns.iter().map(|(_, meant)| meant.as_slice())));
         seen.push(ready);
         all.push(columns);

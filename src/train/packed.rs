@@ -47,8 +47,10 @@ pub fn pack(
         let mut begins = vec![];
         let start = ids.len();
         for (index, sample) in row.iter().enumerate() {
-            begins.push(ids.len() - start);
+            let begin = ids.len();
+            begins.push(begin - start);
             ids.extend(&sample.ids);
+            sample.misread.iter().for_each(|(at, id)| ids[begin + at] = *id);
             at.extend((0..sample.ids.len() as i64).map(|i| prefix + i));
             owner.extend(std::iter::repeat_n(index as i64, sample.ids.len()));
         }

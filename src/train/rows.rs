@@ -1,10 +1,14 @@
 //! What a step of the language side works on: pictures, questions about them in the shares of their topics, and what the
 //! [`Namer`](super::namer::Namer) says of the objects that they mean.
 
+use std::collections::BTreeSet;
+
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
+use crate::grounder::tokens::Start;
+use crate::train::data::Picture;
 use crate::train::head::centres;
 use crate::train::images::Seen;
 use crate::train::namer::Said;
@@ -21,12 +25,12 @@ use crate::train::trainer::Trainer;
 /// How often each topic is asked; descriptions are long.
 const SHARES: [(Topic, u32); 8] = [
     (Topic::Attribute, 5),
-    (Topic::Relation, 7),
+    (Topic::Relation, 8),
     (Topic::Superlative, 4),
     (Topic::Set, 3),
-    (Topic::Absent, 7),
-    (Topic::Describe, 2),
-    (Topic::Pointing, 3),
+    (Topic::Absent, 5),
+    (Topic::Describe, 3),
+    (Topic::Pointing, 4),
     (Topic::Chat, 1),
 ];
 
@@ -48,7 +52,9 @@ pub fn drawn(
     let any = |_| {
         let entry = &entries[random.random_range(0..entries.len())];
         let seen = trainer.drawn.read(&entry.picture, Some(random))?;
-        row(trainer, entry, seen, phase.questions, random)
+        let mut row = row(trainer, entry, seen, phase.questions, random)?;
+        misread(&mut row.samples, &colours(trainer, &entry.picture), random);
+        Ok(row)
     };
     (0..trainer.share.pictures(phase.batch)).map(any).collect()
 }
@@ -61,6 +67,30 @@ fn row(
     random: &mut ChaCha8Rng,
 ) -> Result<Row, TrainError> {
     Ok(Row { seen, samples: draw(trainer, samples::all(entry), questions, random)? })
+}
+
+/// Ids of the colours of a picture's objects, the last word but one of their names.
+fn colours(trainer: &Trainer, picture: &Picture) -> Vec<i64> {
+    let words = picture.objects.iter().filter_map(|object| object.name.split_whitespace().rev().nth(1));
+    let words: BTreeSet<&str> = words.collect();
+    let mut ids = vec![];
+    words.iter().for_each(|word| trainer.tokenizer.push(&format!(" {word}"), Start::Continued, &mut ids));
+    ids
+}
+
+/// How many of the colours in an answer are read as another one of the picture.
+const MISREAD: f64 = 0.2;
+
+/// A kind is to be said from what is seen, not from the colour just said: no picture of the training set shows a green
+/// ball, and a language model that reads its own words learns that there is none.
+fn misread(samples: &mut [Sample], colours: &[i64], random: &mut ChaCha8Rng) {
+    for sample in samples {
+        for at in sample.answer..sample.ids.len() {
+            if colours.contains(&sample.ids[at]) && random.random_bool(MISREAD) {
+                sample.misread.extend(colours.choose(random).map(|other| (at, *other)));
+            }
+        }
+    }
 }
 
 /// A picture as it is, with questions.
@@ -139,4 +169,22 @@ pub fn common(row: &Row, objects: &[usize]) -> Said {
         return Said { words: words.into_iter().map(String::from).collect(), place: None };
     };
     full(row, *one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    #[test]
+    fn only_colours_of_answers_are_misread_and_what_is_to_be_said_stays() {
+        const COLOURS: [i64; 3] = [7, 8, 9];
+        let sample = Sample { ids: [vec![7, 1, 2], [3, 8, 4].repeat(100)].concat(), answer: 3, ..Sample::default() };
+        let mut samples = [sample.clone()];
+        misread(&mut samples, &COLOURS, &mut ChaCha8Rng::seed_from_u64(1));
+        let [misread] = samples;
+        assert_eq!(misread.ids, sample.ids);
+        assert!((5..45).contains(&misread.misread.len()), "{} of 100", misread.misread.len());
+        assert!(misread.misread.iter().all(|(at, id)| *at >= 3 && sample.ids[*at] == 8 && COLOURS.contains(id)));
+    }
 }

@@ -32,6 +32,8 @@ pub struct Sample {
     pub named: Vec<(usize, Vec<usize>)>,
     /// What the answer names first; empty: nothing, since it is not there; none: not known.
     pub asked: Option<Vec<usize>>,
+    /// Where the language model reads another id than `ids` has.
+    pub misread: Vec<(usize, i64)>,
 }
 
 /// A `<seg>` of an answer.
@@ -126,7 +128,7 @@ impl Asked<'_> {
         // What earlier turns pointed at is gone with them: the last slots are those of this question.
         let pointed = &example.prompts[example.prompts.len().saturating_sub(prompt.slots.len())..];
         let slots = prompt.slots.iter().zip(pointed).map(|(at, object)| (*at as usize, *object)).collect();
-        Ok(Sample { topic: self.topic, ids, answer, slots, marks, named, asked })
+        Ok(Sample { topic: self.topic, ids, answer, slots, marks, named, asked, misread: vec![] })
     }
 }
 
