@@ -31,6 +31,9 @@ pub struct ImageError {
     pub why: String,
 }
 
+/// Largest turn of the hues (rad): a red thing becomes pink or orange, never green.
+const HUE: f32 = 0.45;
+
 /// The pictures of a step, for whoever wants to know what went wrong in it.
 #[derive(Debug, Default)]
 pub struct Drawn(RefCell<Vec<PathBuf>>);
@@ -56,6 +59,8 @@ pub struct Seen {
     rgb: RgbImage,
     /// `[n, 4]` centre x, y, width, height in [0, 1] of the heads' square.
     pub boxes: Tensor,
+    /// Colours are not those of the names: see [`Seen::recoloured`].
+    pub recoloured: bool,
 }
 
 impl Seen {
@@ -77,24 +82,45 @@ impl Seen {
             }
         }
         let rgb = RgbImage { width: picture.width, height: picture.height, data: pixels.into_raw() };
-        Ok(Self { boxes: boxes(picture), rgb, picture: picture.clone() })
+        Ok(Self { boxes: boxes(picture), rgb, picture: picture.clone(), recoloured: false })
     }
 
     /// A random part of it, maybe mirrored, as a picture of its own: for what knows neither left nor right.
     pub fn zoomed(&self, random: &mut ChaCha8Rng) -> Self {
         let (rgb, picture) = zoom(&self.rgb, &self.picture, random);
         if picture.objects.is_empty() {
-            let rgb = RgbImage::clone(&self.rgb);
-            return Self { rgb, picture: self.picture.clone(), boxes: self.boxes.shallow_clone() };
+            let (rgb, picture) = (RgbImage::clone(&self.rgb), self.picture.clone());
+            return Self { rgb, picture, boxes: self.boxes.shallow_clone(), recoloured: self.recoloured };
         }
-        Self { boxes: boxes(&picture), rgb, picture: Arc::new(picture) }
+        Self { boxes: boxes(&picture), rgb, picture: Arc::new(picture), recoloured: self.recoloured }
     }
 
     /// Parts of several as one picture; none: no object is small enough.
     pub fn mosaic(all: &[&Self], random: &mut ChaCha8Rng) -> Option<Self> {
         let pictures: Vec<(&RgbImage, &Picture)> = all.iter().map(|seen| (&seen.rgb, &*seen.picture)).collect();
         let (rgb, picture) = mosaic(&pictures, random)?;
-        Some(Self { boxes: boxes(&picture), rgb, picture: Arc::new(picture) })
+        Some(Self { boxes: boxes(&picture), rgb, picture: Arc::new(picture), recoloured: false })
+    }
+
+    /// The same in other hues, paler or stronger, darker or brighter: for what has to know a kind in any colour.
+    pub fn recoloured(mut self, random: &mut ChaCha8Rng) -> Self {
+        let turn = random.random_range(-HUE..HUE);
+        let strength = random.random_range(0.2..1.3f32);
+        let light = random.random_range(0.6..1.25f32);
+        // A turn around the grey axis, then away from it or towards it.
+        let (cos, sin) = (turn.cos(), turn.sin());
+        let [same, next, last] =
+            [(1.0 + 2.0 * cos) / 3.0, (1.0 - cos) / 3.0 - sin / 3f32.sqrt(), (1.0 - cos) / 3.0 + sin / 3f32.sqrt()];
+        for pixel in self.rgb.data.chunks_exact_mut(3) {
+            let [r, g, b] = [pixel[0], pixel[1], pixel[2]].map(f32::from);
+            let turned =
+                [r * same + g * next + b * last, r * last + g * same + b * next, r * next + g * last + b * same];
+            let grey = (r + g + b) / 3.0;
+            let value = turned.map(|v| ((grey + (v - grey) * strength) * light).clamp(0.0, 255.0) as u8);
+            pixel.copy_from_slice(&value);
+        }
+        self.recoloured = true;
+        self
     }
 
     /// `[1, 3, S, S]` for the heads.

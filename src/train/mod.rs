@@ -33,6 +33,7 @@ pub mod speech;
 pub mod targets;
 pub mod tower;
 pub mod trainer;
+mod untold;
 pub mod vocabulary;
 mod zoom;
 

@@ -12,11 +12,15 @@ use tch::nn::VarStore;
 
 use crate::model::Config;
 use crate::train::data::Picture;
+use crate::train::images::Seen;
+use crate::train::untold::Untold;
 
 /// How many objects a question means: none, one, more.
 pub const COUNTS: i64 = 3;
 /// Pointers: at the words of names, half way, at the end.
 pub const POINTERS: usize = 3;
+/// Truth of a word of which nothing is told.
+const UNTOLD: f32 = -1.0;
 /// Weight of a patch that shows no object.
 const BACKGROUND: f64 = 0.15;
 
@@ -24,6 +28,8 @@ const BACKGROUND: f64 = 0.15;
 #[derive(Debug)]
 pub struct Probes {
     words: Vec<String>,
+    /// Which words a name leaves open.
+    pub untold: Untold,
     patch: nn::Linear,
     place: nn::Sequential,
     count: nn::Linear,
@@ -62,7 +68,7 @@ fn normed(x: &Tensor) -> Tensor {
 
 impl Probes {
     /// For names made of `words`.
-    pub fn new(words: Vec<String>, config: &Config, device: Device) -> Self {
+    pub fn new(words: Vec<String>, untold: Untold, config: &Config, device: Device) -> Self {
         let store = VarStore::new(device);
         let (root, width) = (store.root(), config.llm.hidden_size);
         let outputs = words.len() as i64 + 4;
@@ -76,6 +82,7 @@ impl Probes {
             count: nn::linear(&root / "count", width, COUNTS, Default::default()),
             pointers: (0..POINTERS).map(|i| Pointer::new(&(&root / "pointer" / i), width)).collect(),
             words,
+            untold,
             store,
         }
     }
@@ -95,8 +102,9 @@ impl Probes {
     pub fn patches(&self, said: &Tensor, truth: &Tensor, covered: &Tensor) -> (Tensor, f64) {
         let words = self.words.len() as i64;
         let (said_words, true_words) = (said.narrow(2, 0, words), truth.narrow(2, 0, words));
-        let bce = said_words
-            .binary_cross_entropy_with_logits::<Tensor>(&true_words, None, None, Reduction::None)
+        let told = true_words.ge(0.0).to_kind(Kind::Float); // see UNTOLD
+        let bce = (said_words.binary_cross_entropy_with_logits::<Tensor>(&true_words, None, None, Reduction::None)
+            * told)
             .sum_dim_intlist(2, false, Kind::Float);
         let l1 = (said.narrow(2, words, 4).sigmoid() - truth.narrow(2, words, 4)).abs();
         let l1 = l1.sum_dim_intlist(2, false, Kind::Float) * covered;
@@ -128,20 +136,25 @@ impl Probes {
         &self.words
     }
 
-    /// Truth of the patches of one picture for [`Probes::patches`]: `[N, words + 4]` and `[N]`. `boxes` `[n, 4]` are those
-    /// of the heads' square; the tower's square has the picture in its middle.
-    pub fn patch_truth(&self, picture: &Picture, boxes: &Tensor, config: &Config) -> (Tensor, Tensor) {
+    /// Truth of the patches of one picture for [`Probes::patches`]: `[N, words + 4]` and `[N]`. The tower's square has the
+    /// picture in its middle.
+    pub fn patch_truth(&self, seen: &Seen, config: &Config) -> (Tensor, Tensor) {
         let side = (config.clip.image_size / config.clip.patch_size) as usize;
-        let labels = patch_objects(picture, side);
-        let boxes = Vec::<Vec<f32>>::try_from(boxes).unwrap_or_default();
+        let labels = patch_objects(&seen.picture, side);
+        let boxes = Vec::<Vec<f32>>::try_from(&seen.boxes).unwrap_or_default();
         let width = self.words.len() + 4;
         let (mut truth, mut covered) = (vec![0f32; side * side * width], vec![0f32; side * side]);
         for (patch, object) in labels.iter().enumerate() {
             let Some(object) = *object else { continue };
             covered[patch] = 1.0;
             let row = &mut truth[patch * width..(patch + 1) * width];
-            for word in picture.objects[object].name.split_whitespace() {
-                if let Ok(index) = self.words.binary_search_by(|w| w.as_str().cmp(word)) {
+            let name = &seen.picture.objects[object].name;
+            for word in self.untold.about(name, seen.recoloured, &self.words) {
+                row[word] = UNTOLD;
+            }
+            for word in name.split_whitespace() {
+                let known = self.words.binary_search_by(|w| w.as_str().cmp(word)).ok();
+                if let Some(index) = known.filter(|index| row[*index] != UNTOLD) {
                     row[index] = 1.0;
                 }
             }

@@ -140,7 +140,7 @@ pub fn losses(trainer: &Trainer, rows: &[Row], heard: &Heard) -> Terms {
     terms.extend(pointers(trainer, rows, heard));
     terms.extend(counts(trainer, rows, heard));
     let truth: Vec<(Tensor, Tensor)> =
-        rows.iter().map(|r| trainer.probes.patch_truth(&r.seen.picture, &r.seen.boxes, trainer.config())).collect();
+        rows.iter().map(|r| trainer.probes.patch_truth(&r.seen, trainer.config())).collect();
     let stack = |pick: fn(&(Tensor, Tensor)) -> &Tensor| {
         Tensor::stack(&truth.iter().map(|t| pick(t).shallow_clone()).collect::<Vec<_>>(), 0).to_device(device)
     };

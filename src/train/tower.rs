@@ -22,6 +22,8 @@ pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Term
 
 /// How many of the pictures are mosaics; the others are parts of one scene each.
 const MOSAICS: f64 = 0.7;
+/// How many have other colours than in the scene.
+const RECOLOURED: f64 = 0.5;
 /// Scenes of which a mosaic has parts.
 const SCENES: usize = 4;
 
@@ -40,7 +42,8 @@ pub fn drawn(
     let picture = |i: usize| {
         let some: Vec<&Seen> = scenes.iter().cycle().skip(i).take(SCENES.min(scenes.len())).collect();
         let mosaic = if random.random_bool(MOSAICS) { Seen::mosaic(&some, random) } else { None };
-        mosaic.unwrap_or_else(|| scenes[i].zoomed(random))
+        let picture = mosaic.unwrap_or_else(|| scenes[i].zoomed(random));
+        if random.random_bool(RECOLOURED) { picture.recoloured(random) } else { picture }
     };
     let pictures: Vec<Seen> = (0..scenes.len()).map(picture).collect();
     let Looked { said, truth, covered } = look(trainer, &pictures);
@@ -76,7 +79,7 @@ struct Looked {
 fn look(trainer: &Trainer, pictures: &[Seen]) -> Looked {
     let (mut pixels, mut truths, mut covered) = (vec![], vec![], vec![]);
     for seen in pictures {
-        let (truth, cover) = trainer.probes.patch_truth(&seen.picture, &seen.boxes, trainer.config());
+        let (truth, cover) = trainer.probes.patch_truth(seen, trainer.config());
         pixels.push(seen.tower(trainer.config()));
         truths.push(truth);
         covered.push(cover);

@@ -34,6 +34,7 @@ use crate::train::recipe::PROMPTS;
 use crate::train::recipe::Phase;
 use crate::train::recipe::Recipe;
 use crate::train::set::Entry;
+use crate::train::untold::Untold;
 use crate::train::vocabulary;
 
 /// Why a run stops.
@@ -184,9 +185,10 @@ impl Trainer {
         entries: &[Entry],
     ) -> Result<Self, TrainError> {
         tch::manual_seed(recipe.seed as i64);
-        let names = entries.iter().flat_map(|e| &e.picture.objects).map(|o| o.name.as_str());
-        let namer = Namer::new(names, model.config.llm.hidden_size, model.device());
-        let probes = Probes::new(namer.words(), &model.config, model.device());
+        let names = || entries.iter().flat_map(|e| &e.picture.objects).map(|o| o.name.as_str());
+        let namer = Namer::new(names(), model.config.llm.hidden_size, model.device());
+        let untold = Untold::new(names(), &namer.words());
+        let probes = Probes::new(namer.words(), untold, &model.config, model.device());
         let before = prompt::build(&tokenizer, &[], "", true)?.before;
         let share = Share { index: 0, of: recipe.threads.max(1) };
         let progress = Progress::default();
@@ -218,7 +220,7 @@ impl Trainer {
             recipe: self.recipe.clone(),
             tokenizer: self.tokenizer.clone(),
             tokenizer_file: self.tokenizer_file.clone(),
-            probes: Probes::new(words, &model.config, device),
+            probes: Probes::new(words, self.probes.untold.clone(), &model.config, device),
             before: self.before.clone(),
             share: Share { index, ..self.share },
             progress: self.progress,
