@@ -1,5 +1,5 @@
 //! AdamW (Loshchilov and Hutter 2019) whose state can be written to a file: libtorch's own, as `tch` gives it, cannot,
-//! and a run must go on after an interruption as if there had been none. Matrices may learn by [`muon`] instead.
+//! and a run must go on after an interruption as if there had been none. Matrices may learn by Muon instead.
 
 use std::collections::BTreeMap;
 use std::path::Path;
