@@ -180,9 +180,12 @@ pub const HEAD: &str = "seg_model.";
 /// And those of the visual prompt encoder.
 pub const PROMPTS: &str = "interactive_model.";
 
-/// Whether a parameter of two dimensions is a matrix of a transformer's layers. Offsets of sampling points are places.
-pub fn is_matrix(name: &str) -> bool {
-    name.contains(".layers.") && name.ends_with("weight") && !name.contains("sampling_offsets")
+impl Phase {
+    /// How the parameter of this name learns. Offsets of sampling points are places, no matrix.
+    pub fn learns(&self, name: &str, dimensions: usize) -> Matrices {
+        let layer = name.contains(".layers.") && name.ends_with("weight") && !name.contains("sampling_offsets");
+        if layer && dimensions == 2 { self.matrices } else { Matrices::Adamw }
+    }
 }
 
 impl Kind {

@@ -27,9 +27,7 @@ use crate::train::images::Drawn;
 use crate::train::images::ImageError;
 use crate::train::namer::Namer;
 use crate::train::probes::Probes;
-use crate::train::recipe;
 use crate::train::recipe::HEAD;
-use crate::train::recipe::Matrices;
 use crate::train::recipe::PROMPTS;
 use crate::train::recipe::Phase;
 use crate::train::recipe::Recipe;
@@ -258,8 +256,7 @@ impl Trainer {
                 let trained = phase.kind.trains(&name);
                 let _ = value.set_requires_grad(trained);
                 if trained {
-                    let matrix = recipe::is_matrix(&name) && value.dim() == 2;
-                    let by = if matrix { phase.matrices } else { Matrices::Adamw };
+                    let by = phase.learns(&name, value.dim());
                     parameters.push(Parameter { rate: 1.0, name, value, by });
                 }
             }
