@@ -35,6 +35,7 @@
 pub mod assignment;
 pub mod types;
 
+pub mod memory;
 pub mod params;
 pub mod ports;
 pub mod telemetry;

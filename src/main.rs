@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use llava_grounding::cli;
+use llava_grounding::memory;
 use llava_grounding::telemetry;
 
 fn main() -> ExitCode {
+    memory::keep();
     let args = cli::parse(std::env::args_os());
     telemetry::init();
     match cli::dispatch(args) {

@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(at) => args.get(at + 1).ok_or("--frames: a number is missing")?.parse()?,
         None => FRAMES,
     };
+    llava_grounding::memory::keep(); // as the program does
     tch::set_num_threads(2);
     println!("CPU, 2 threads of libtorch; the model is the embedded one unless a row says otherwise");
     let mut rows = stages::edge();

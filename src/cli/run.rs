@@ -77,6 +77,7 @@ mod node {
     use std::sync::Arc;
 
     use crate::grounder::Grounder;
+    use crate::memory;
     use crate::params::Params;
     use crate::params::Tunables;
     use crate::perceive::Perceiver;
@@ -137,10 +138,8 @@ mod node {
     struct GiveBack;
 
     impl Drop for GiveBack {
-        #[allow(unsafe_code)]
         fn drop(&mut self) {
-            // SAFETY: it only returns free pages of the heap, which the C library would keep for later.
-            unsafe { libc::malloc_trim(0) };
+            memory::give_back();
         }
     }
 

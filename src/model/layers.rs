@@ -32,6 +32,16 @@ impl Linear {
         let kind = x.kind();
         x.linear(&self.weight.to_kind(kind), self.bias.as_ref().map(|bias| bias.to_kind(kind)))
     }
+
+    /// `[B, T, inputs]` -> `[B, outputs, T]`: what [`Self::forward`] gives, transposed, without a copy.
+    pub fn forward_columns(&self, x: &Tensor) -> Tensor {
+        let kind = x.kind();
+        let y = self.weight.to_kind(kind).matmul(&x.transpose(1, 2));
+        match &self.bias {
+            Some(bias) => y + bias.to_kind(kind).unsqueeze(-1),
+            None => y,
+        }
+    }
 }
 
 /// Convolution on `[B, C, H, W]`.

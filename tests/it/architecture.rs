@@ -10,7 +10,7 @@ use std::path::PathBuf;
 const RULES: &[(&str, &[&str], &[&str])] = &[
     // Names every module, uses none.
     ("lib.rs", &[], &[]),
-    ("main.rs", &["cli", "telemetry"], &[]),
+    ("main.rs", &["cli", "memory", "telemetry"], &[]),
     (
         "cli",
         ALL,
@@ -33,6 +33,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ),
     ("assignment.rs", &[], &[]),
     ("params", &[], &["serde", "serde_yaml_ng"]),
+    ("memory.rs", &[], &[]),
     ("telemetry.rs", &[], &["tracing_subscriber", THREADS]),
     ("types", &[], &["nalgebra"]),
     ("ports.rs", &["types"], &[]),
@@ -86,6 +87,7 @@ const ALL: &[&str] = &[
     "geometry",
     "golden",
     "grounder",
+    "memory",
     "model",
     "params",
     "perceive",

@@ -84,13 +84,14 @@ fn the_truth_scores_full_marks_and_silence_none() {
 }
 
 #[test]
-fn scores_are_a_table_and_json_and_pictures() {
+fn scores_are_a_table_and_json_and_answers_and_pictures() {
     let folder = tempfile::tempdir().unwrap();
     scenes(folder.path(), &[]);
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
-    let (json, pictures) = (path("scores.json"), path("worst"));
+    let (json, pictures, answers) = (path("scores.json"), path("worst"), path("answers.jsonl"));
     let scenes = folder.path().to_str().unwrap();
-    let output = program(&["eval", "--scenes", scenes, "--limit", "2", "--json", &json, "--pictures", &pictures]);
+    let files = ["--json", &json, "--pictures", &pictures, "--answers", &answers];
+    let output = program(&[&["eval", "--scenes", scenes, "--limit", "2"], &files[..]].concat());
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && said.contains("acc50"), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
@@ -99,6 +100,13 @@ fn scores_are_a_table_and_json_and_pictures() {
         assert!(report.get(suite).is_some(), "{suite} is missing in {report}");
     }
     assert!(fs::read_dir(&pictures).unwrap().count() > 3);
+    let lines: Vec<Value> =
+        fs::read_to_string(&answers).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len() as u64, report["questions"].as_u64().unwrap());
+    for line in &lines {
+        assert!(line["ms"].as_f64().unwrap() > 0.0 && line["answer"]["model"].is_string(), "{line}");
+        assert_eq!(line["score"].is_null(), ["chat", "follow_up"].contains(&line["asked"]["topic"].as_str().unwrap()));
+    }
 }
 
 #[test]

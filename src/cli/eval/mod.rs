@@ -5,6 +5,10 @@ pub(super) mod source;
 mod worst;
 
 use std::fmt::Display;
+use std::fs::File;
+use std::io::BufWriter;
+use std::io::Write;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +18,9 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 use indicatif::ProgressStyle;
 use serde::Serialize;
+use serde_json::json;
 
+use crate::eval::Score;
 use crate::eval::Tally;
 use crate::grounder::Grounder;
 use crate::params::Tunables;
@@ -22,11 +28,13 @@ use crate::params::Values;
 use crate::perceive::Perceiver;
 use crate::perceive::perceive;
 use crate::sim::asked::Asked;
+use crate::types::Answer;
 use crate::types::Command;
 use crate::types::Flow;
 use crate::types::Frame;
 use crate::types::RgbImage;
 use crate::types::VisualPrompt;
+use crate::wire::answer_json::answer_json;
 
 use following::Frames;
 use source::Source;
@@ -60,6 +68,9 @@ pub struct Args {
     /// Write the scores as JSON
     #[arg(long)]
     pub json: Option<PathBuf>,
+    /// Write every answer, a JSON a line: what was asked, the score (null: topic without one), the time, the answer
+    #[arg(long, conflicts_with = "follow")]
+    pub answers: Option<PathBuf>,
     /// Write pictures of the worst answers, truth beside them
     #[arg(long)]
     pub pictures: Option<PathBuf>,
@@ -82,6 +93,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let bar = progress(source.questions());
     let (mut tally, mut worst) = (Tally::default(), Worst::default());
+    let mut lines = args.answers.as_deref().map(Lines::create).transpose()?;
     source.each(|picture, questions| {
         for asked in questions {
             // A copy is a frame that the model has not seen: the time is that of a whole answer.
@@ -90,6 +102,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let answer = perceive(&grounder, &frame, &command(asked), &tunables, &mut |_| Flow::Continue);
             let ms = start.elapsed().as_secs_f64() * 1000.0;
             let score = tally.add(asked, &answer, ms, picture.depth.as_ref());
+            if let Some(lines) = &mut lines {
+                lines.add(asked, score, ms, &answer)?;
+            }
             if let (Some(score), true) = (score, args.pictures.is_some()) {
                 worst.add(score, &picture.frame.image, asked, answer);
             }
@@ -98,12 +113,37 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(())
     })?;
     bar.finish_and_clear();
+    if let Some(lines) = lines {
+        lines.finish()?;
+    }
     let report = tally.report();
     say(args, &grounder, &report)?;
     if let Some(folder) = &args.pictures {
         println!("{} pictures of the worst answers in {}", worst.write(folder)?, folder.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The file of all answers.
+struct Lines<'a> {
+    path: &'a Path,
+    file: BufWriter<File>,
+}
+
+impl<'a> Lines<'a> {
+    fn create(path: &'a Path) -> anyhow::Result<Self> {
+        let file = File::create(path).with_context(|| format!("making {}", path.display()))?;
+        Ok(Self { path, file: BufWriter::new(file) })
+    }
+
+    fn add(&mut self, asked: &Asked, score: Score, ms: f64, answer: &Answer) -> anyhow::Result<()> {
+        let line = json!({"asked": asked, "score": score, "ms": ms, "answer": answer_json(answer)?});
+        writeln!(self.file, "{line}").with_context(|| format!("writing {}", self.path.display()))
+    }
+
+    fn finish(mut self) -> anyhow::Result<()> {
+        self.file.flush().with_context(|| format!("writing {}", self.path.display()))
+    }
 }
 
 /// Scores what is followed.

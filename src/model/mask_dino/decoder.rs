@@ -76,8 +76,9 @@ impl Decoder {
         let mut x = queries.shallow_clone();
         let mut decoded = Decoded { states: Vec::new(), references: vec![boxes.sigmoid()] };
         let mut reference = boxes.sigmoid();
+        let waves = wavelengths(boxes, queries.size()[2] / 2);
         for layer in &self.layers {
-            let position = self.ref_point_head.forward(&sine_boxes(&reference, x.size()[2] / 2));
+            let position = self.ref_point_head.forward(&sine_boxes(&reference, &waves));
             x = layer.forward(&x, &position, Reference::Boxes(reference.shallow_clone()), image, mask);
             let moved = (self.bbox_embed.forward(&x) + inverse_sigmoid(&reference)).sigmoid();
             reference = moved.detach(); // each layer learns its own step
@@ -100,11 +101,11 @@ impl Decoder {
     }
 }
 
-/// Boxes `[B, Q, 4]` (cx, cy, w, h) -> `[B, Q, 4 * width]` sines, in the order y, x, w, h.
-fn sine_boxes(boxes: &Tensor, width: i64) -> Tensor {
-    let waves = wavelengths(boxes, width);
-    let of = |i| interleave_sin_cos(&(boxes.narrow(-1, i, 1) * std::f64::consts::TAU / &waves));
-    Tensor::cat(&[of(1), of(0), of(2), of(3)], -1)
+/// Boxes `[B, Q, 4]` (cx, cy, w, h) -> `[B, Q, 4 * width]` sines of `width` wavelengths, in the order y, x, w, h.
+fn sine_boxes(boxes: &Tensor, waves: &Tensor) -> Tensor {
+    let sines = interleave_sin_cos(&(boxes.unsqueeze(-1) * std::f64::consts::TAU / waves)); // [B, Q, 4, width]
+    let of = |from, count| sines.narrow(2, from, count);
+    Tensor::cat(&[of(1, 1), of(0, 1), of(2, 2)], 2).flatten(2, 3)
 }
 
 #[derive(Debug)]

@@ -79,24 +79,38 @@ impl DeformableAttention {
 
     /// Queries `[B, Q, C]` looking at `values` from `reference` -> `[B, Q, C]`.
     ///
-    /// One level after the other, so that only one level's samples are in memory.
+    /// One level after the other, so that only one level's samples are in memory. Queries are the last axis throughout:
+    /// libtorch's kernels are several times slower along the few points and the two coordinates.
     pub fn forward(&self, queries: &Tensor, reference: &Reference, values: &Levels) -> Tensor {
         let (b, count, width) = size3(queries);
         let (heads, levels, points) = (self.heads, self.levels, self.points);
         let per_head = width / heads;
-        let projected = self.value_proj.forward(&values.tokens).transpose(1, 2); // [B, C, tokens]
-        let offsets = self.sampling_offsets.forward(queries).view([b, count, heads, levels, points, 2]);
-        let weights = self.attention_weights.forward(queries).view([b, count, heads, levels * points]);
-        let weights = weights.softmax(-1, Kind::Float).view([b, count, heads, levels, points]);
+        let projected = self.value_proj.forward_columns(&values.tokens); // [B, C, tokens]
+        let offsets = self.sampling_offsets.forward_columns(queries).view([b, heads, levels, points, 2, count]);
+        let weights = self.attention_weights.forward_columns(queries).view([b, heads, levels * points, count]);
+        let weights = weights.softmax(2, Kind::Float).view([b, heads, levels, points, count]);
+        let across = |part: &Tensor| part.transpose(1, 2).unsqueeze(1).unsqueeze(1); // [B, 1, 1, 2, Q]
+        // In `grid_sampler`'s [-1, 1].
+        let (centre, size) = match reference {
+            Reference::Points(points) => (across(&(points * 2.0 - 1.0)), None),
+            Reference::Boxes(boxes) => {
+                let (centre, size) = (boxes.narrow(-1, 0, 2), boxes.narrow(-1, 2, 2));
+                (across(&(centre * 2.0 - 1.0)), Some(across(&(size / points as f64))))
+            }
+        };
         let (mut start, mut sum) = (0, None);
         for (level, &(h, w)) in values.sizes.iter().enumerate() {
             let map = projected.narrow(2, start, h * w).reshape([b * heads, per_head, h, w]);
             start += h * w;
-            let at = self.places(reference, &offsets.select(3, level as i64), (h, w)); // [B, Q, heads, points, 2]
-            let grid = (at * 2.0 - 1.0).transpose(1, 2).reshape([b * heads, count, points, 2]);
-            let sampled = map.grid_sampler(&grid, BILINEAR, ZEROS, false); // [B * heads, per head, Q, points]
-            let weight = weights.select(3, level as i64).transpose(1, 2).reshape([b * heads, 1, count, points]);
-            let seen = (sampled * weight).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
+            let step = match &size {
+                Some(size) => size.shallow_clone(),
+                None => Tensor::from_slice(&[2.0 / w as f32, 2.0 / h as f32]).view([2, 1]).to_device(offsets.device()),
+            };
+            let at = &centre + offsets.select(2, level as i64) * step; // [B, heads, points, 2, Q]
+            let grid = at.reshape([b * heads, points, 2, count]).transpose(2, 3);
+            let sampled = map.grid_sampler(&grid, BILINEAR, ZEROS, false); // [B * heads, per head, points, Q]
+            let weight = weights.select(2, level as i64).reshape([b * heads, 1, points, count]);
+            let seen = (sampled * weight).sum_dim_intlist([2i64].as_slice(), false, Kind::Float);
             sum = Some(match sum {
                 None => seen,
                 Some(sum) => sum + seen,
@@ -104,21 +118,6 @@ impl DeformableAttention {
         }
         let sum = sum.expect("at least one level").view([b, width, count]);
         self.output_proj.forward(&sum.transpose(1, 2))
-    }
-
-    /// Offsets `[B, Q, heads, points, 2]` on a level -> places in `[0, 1]`, the same shape.
-    fn places(&self, reference: &Reference, offsets: &Tensor, (h, w): (i64, i64)) -> Tensor {
-        let spread = |part: &Tensor| part.unsqueeze(2).unsqueeze(3); // [B, Q, 1, 1, 2]
-        match reference {
-            Reference::Points(points) => {
-                let cells = Tensor::from_slice(&[w as f32, h as f32]).to_device(offsets.device());
-                spread(points) + offsets / cells
-            }
-            Reference::Boxes(boxes) => {
-                let (centre, size) = (boxes.narrow(-1, 0, 2), boxes.narrow(-1, 2, 2));
-                spread(&centre) + offsets / self.points as f64 * spread(&size) * 0.5
-            }
-        }
     }
 }
 

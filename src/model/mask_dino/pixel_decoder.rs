@@ -118,8 +118,9 @@ impl PixelDecoder {
 
     fn attend(&self, maps: &[Tensor]) -> Vec<Tensor> {
         let mut levels = Levels::new(maps);
+        let waves = wavelengths(&maps[0], maps[0].size()[1] / 2);
         let embed = |(level, map): (i64, &Tensor)| {
-            let position = sine_position(map).flatten(2, 3).transpose(1, 2);
+            let position = sine_position(map, &waves).flatten(2, 3).transpose(1, 2);
             position + self.level_embed.select(0, level)
         };
         let position = Tensor::cat(&(0..).zip(maps).map(embed).collect::<Vec<_>>(), 1); // [1, tokens, C]
@@ -152,14 +153,14 @@ pub fn cell_centres(sizes: &[(i64, i64)], like: &Tensor) -> Tensor {
     Tensor::cat(&sizes.iter().map(level).collect::<Vec<_>>(), 1)
 }
 
-/// `[1, C, H, W]`: sines of the row in the first half of the channels, of the column in the second.
-fn sine_position(map: &Tensor) -> Tensor {
+/// `[1, C, H, W]`: sines of the row in the first half of the channels, of the column in the second; `C / 2` wavelengths.
+fn sine_position(map: &Tensor, waves: &Tensor) -> Tensor {
     let (_, channels, h, w) = size4(map);
     let half = channels / 2;
     let axis = |n: i64| {
         let at = Tensor::arange_start(1, n + 1, (Kind::Float, map.device()));
         let angle = at / (n as f64 + 1e-6) * std::f64::consts::TAU;
-        interleave_sin_cos(&(angle.unsqueeze(-1) / wavelengths(map, half))) // [n, half]
+        interleave_sin_cos(&(angle.unsqueeze(-1) / waves)) // [n, half]
     };
     let rows = axis(h).transpose(0, 1).unsqueeze(-1).expand([half, h, w], false);
     let columns = axis(w).transpose(0, 1).unsqueeze(1).expand([half, h, w], false);

@@ -1,6 +1,5 @@
 //! Swin transformer (Liu et al. 2021): windows of attention, shifted in every second block. First stop of a head's image.
 
-use tch::Kind;
 use tch::Tensor;
 use tch::nn::Path;
 
@@ -9,6 +8,8 @@ use crate::model::layers::Conv;
 use crate::model::layers::ConvShape;
 use crate::model::layers::LayerNorm;
 use crate::model::layers::Linear;
+use crate::model::layers::attend;
+use crate::model::layers::merge_heads;
 use crate::model::layers::param;
 use crate::model::layers::size3;
 use crate::model::layers::size4;
@@ -214,14 +215,12 @@ impl WindowAttention {
         let head = c / self.heads;
         let qkv = self.qkv.forward(x).view([count, tokens, 3, self.heads, head]).permute([2, 0, 3, 1, 4]);
         let [q, k, v] = [0, 1, 2].map(|i| qkv.select(0, i)); // [B * windows, heads, window^2, head]
-        let mut scores = (q * (head as f64).powf(-0.5)).matmul(&k.transpose(-2, -1)) + self.bias();
-        if let Some(apart) = apart {
-            let per_image = apart.size()[0];
-            let of_images = scores.view([count / per_image, per_image, self.heads, tokens, tokens]);
-            scores = (of_images + apart.unsqueeze(1)).view([count, self.heads, tokens, tokens]);
-        }
-        let seen = scores.softmax(-1, Kind::Float).matmul(&v);
-        self.proj.forward(&seen.transpose(1, 2).reshape([count, tokens, c]))
+        let bias = match apart {
+            None => self.bias().unsqueeze(0),
+            Some(apart) => (self.bias() + apart.unsqueeze(1)).repeat([count / apart.size()[0], 1, 1, 1]),
+        };
+        let bias = bias.expand([count, self.heads, tokens, tokens], false).to_kind(x.kind());
+        self.proj.forward(&merge_heads(&attend(&q, &k, &v, Some(&bias))))
     }
 
     /// `[heads, window^2, window^2]`: the table's row for the offset between two tokens.
