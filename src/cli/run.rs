@@ -110,7 +110,8 @@ mod node {
             };
             let mut loaded = Loaded { perceiver: Perceiver::new(grounder), _give_back: GiveBack };
             let answer: Answerer = Box::new(move |frame, command, tunables, watch| {
-                loaded.perceiver.answer(frame, command, tunables, watch)
+                let whole = &mut loaded; // the closure would take the model alone, and leave what gives its memory back
+                whole.perceiver.answer(frame, command, tunables, watch)
             });
             Ok((info, answer))
         }
