@@ -67,7 +67,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(folder) => Trainer::from_model(recipe, folder, &train)?,
     };
     let resumed = trainer.restore(&args.out)?;
-    println!("{} pictures, {} for evaluation{}", train.len(), val.len(), if resumed { "; going on" } else { "" });
+    let numbers = match trainer.recipe.precision.kind(trainer.model.device()) {
+        tch::Kind::BFloat16 => "bf16",
+        _ => "f32",
+    };
+    let going_on = if resumed { "; going on" } else { "" };
+    println!("{} pictures, {} for evaluation; computes in {numbers}{going_on}", train.len(), val.len());
     let minutes = |m: f64| Duration::from_secs_f64(m * 60.0);
     let wanted = Run {
         train: &train,

@@ -65,7 +65,7 @@ pub fn hear(trainer: &Trainer, rows: &[Row], pointed: Option<&Tensor>, random: &
     let device = model.device();
     let pixels =
         Tensor::cat(&rows.iter().map(|r| r.seen.tower(trainer.config())).collect::<Vec<_>>(), 0).to_device(device);
-    let kind = trainer.recipe.precision.kind();
+    let kind = trainer.recipe.precision.kind(device);
     let features = model.clip.forward_in(&pixels, kind);
     let images = model.projector.forward(&features);
     let lists: Vec<Vec<Sample>> = rows.iter().map(|r| r.samples.clone()).collect();

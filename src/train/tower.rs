@@ -86,7 +86,7 @@ fn look(trainer: &Trainer, pictures: &[Seen]) -> Looked {
     }
     let device = trainer.model.device();
     let pixels = Tensor::cat(&pixels, 0).to_device(device);
-    let features = trainer.model.clip.forward_in(&pixels, trainer.recipe.precision.kind()).to_kind(Kind::Float);
+    let features = trainer.model.clip.forward_in(&pixels, trainer.recipe.precision.kind(device)).to_kind(Kind::Float);
     let (truth, covered) = (Tensor::stack(&truths, 0).to_device(device), Tensor::stack(&covered, 0).to_device(device));
     Looked { said: trainer.probes.of_patches(&features), truth, covered }
 }
