@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use llava_grounding::grounder::Grounder;
+use llava_grounding::memory;
 use llava_grounding::params::Tunables;
 use llava_grounding::perceive::perceive;
 use llava_grounding::ports::Input;
@@ -20,6 +21,7 @@ use crate::stages;
 
 /// Prints the resident set at the start, in the middle and at the end of `frames` frames.
 pub fn run(frames: usize) -> Result<(), Box<dyn Error>> {
+    memory::give_back(); // what the rows before kept
     let grounder = Grounder::load(None, "cpu", "auto")?;
     let bytes = stages::picture_bytes();
     let command = Command { text: "the red mug".into(), mode: Mode::Refer, ..Command::default() };
