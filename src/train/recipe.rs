@@ -105,7 +105,7 @@ impl Precision {
     }
 }
 
-/// GPUs since Ampere, CPUs with AVX-512 bf16 (those with AMX have that, too). Others are taken not to.
+/// GPUs (since Ampere) and CPUs with AVX-512 bf16, which those with AMX have, too; of others nothing is assumed.
 fn computes_in_bf16(device: tch::Device) -> bool {
     #[cfg(target_arch = "x86_64")]
     let cpu = std::arch::is_x86_feature_detected!("avx512bf16");
