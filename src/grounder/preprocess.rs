@@ -3,8 +3,8 @@
 use tch::Tensor;
 
 use super::resample::Axis;
+use super::resample::Canvas;
 use super::resample::Filter;
-use super::resample::Pixels;
 use super::resample::resize;
 use crate::model::config::ClipImageMode;
 use crate::model::config::Config;
@@ -60,7 +60,7 @@ impl Letterbox {
 pub fn head_square(image: &RgbImage, side: u32) -> (Vec<u8>, Letterbox) {
     let letterbox = Letterbox::new(image.width, image.height, side);
     let (width, height) = (letterbox.scaled.0 as usize, letterbox.scaled.1 as usize);
-    let scaled = resize(pixels(image), &Axis::whole(width), &Axis::whole(height), Filter::Bilinear);
+    let scaled = resize(plain(image), &Axis::whole(width), &Axis::whole(height), Filter::Bilinear);
     let side = side as usize;
     let mut square = vec![HEAD_PADDING; side * side * 3];
     for (row, from) in square.chunks_exact_mut(side * 3).zip(scaled.chunks_exact(width * 3)) {
@@ -79,13 +79,14 @@ pub fn head_input(image: &RgbImage, side: u32, mean: [f64; 3], std: [f64; 3]) ->
 
 /// The tower's square as bytes: `side * side * 3`, R G B.
 pub fn clip_square(image: &RgbImage, side: u32, mode: ClipImageMode, mean: [f64; 3]) -> Vec<u8> {
-    match mode {
-        ClipImageMode::Crop => middle(image, side as usize),
+    let canvas = match mode {
+        ClipImageMode::Crop => plain(image),
         ClipImageMode::Pad => {
-            let padded = pad_to_square(image, mean.map(|m| (m * 255.0) as u8));
-            middle(&padded, side as usize)
+            let colour = mean.map(|m| (m * 255.0) as u8);
+            Canvas::square(image.width as usize, image.height as usize, &image.data, colour)
         }
-    }
+    };
+    middle(canvas, side as usize)
 }
 
 /// Input of the CLIP tower: `[1, 3, N, N]` f32.
@@ -104,27 +105,15 @@ pub fn normalise_clip(square: &[u8], mean: [f64; 3], std: [f64; 3]) -> Vec<f32> 
 }
 
 /// Shorter side to `side`, then the middle square.
-fn middle(image: &RgbImage, side: usize) -> Vec<u8> {
-    let (w, h) = (image.width as usize, image.height as usize);
+fn middle(canvas: Canvas<'_>, side: usize) -> Vec<u8> {
+    let [w, h] = canvas.size();
     let long = side * w.max(h) / w.min(h);
     let axis = |is_long: bool| {
         let size = if is_long { long } else { side };
         let start = (size - side) / 2;
         Axis { size, window: start..start + side }
     };
-    resize(pixels(image), &axis(w > h), &axis(h > w), Filter::Bicubic)
-}
-
-/// The image in the middle of a square of `colour`.
-fn pad_to_square(image: &RgbImage, colour: [u8; 3]) -> RgbImage {
-    let side = image.width.max(image.height);
-    let (left, top) = ((side - image.width) as usize / 2, (side - image.height) as usize / 2);
-    let (stride, row_bytes) = (side as usize * 3, image.width as usize * 3);
-    let mut data = colour.repeat(side as usize * side as usize);
-    for (row, from) in data.chunks_exact_mut(stride).skip(top).zip(image.data.chunks_exact(row_bytes)) {
-        row[left * 3..left * 3 + row_bytes].copy_from_slice(from);
-    }
-    RgbImage { width: side, height: side, data }
+    resize(canvas, &axis(w > h), &axis(h > w), Filter::Bicubic)
 }
 
 /// Interleaved bytes -> channel by channel, each byte through `value(channel, byte)`.
@@ -142,8 +131,8 @@ fn tensor(planes: &[f32], side: u32) -> Tensor {
     Tensor::from_slice(planes).view([1, 3, side, side])
 }
 
-fn pixels(image: &RgbImage) -> Pixels<'_> {
-    Pixels { width: image.width as usize, height: image.height as usize, data: &image.data }
+fn plain(image: &RgbImage) -> Canvas<'_> {
+    Canvas::plain(image.width as usize, image.height as usize, &image.data)
 }
 
 #[cfg(test)]
