@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use llava_grounding::cli;
 use llava_grounding::memory;
 use llava_grounding::telemetry;
+use llava_grounding::types::whole;
 
 fn main() -> ExitCode {
     memory::keep();
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
     match cli::dispatch(args) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", whole(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -143,7 +143,9 @@ fn print(answer: &Answer, is_random: bool) {
         println!("{}", table(answer));
     }
     let stages: Vec<String> = answer.stages.iter().map(|(name, ms)| format!("{name} {ms:.1}")).collect();
-    println!("ms: {}", stages.join(", "));
+    if !stages.is_empty() {
+        println!("ms: {}", stages.join(", "));
+    }
 }
 
 /// The text; on a terminal, each phrase in the colour that it has in the picture.

@@ -12,6 +12,7 @@ use crate::ports::Change;
 use crate::ports::ModelInfo;
 use crate::ports::ModelState;
 use crate::ports::Reply;
+use crate::types::whole;
 
 impl Loop {
     /// Begins a change of state; the reply is told when it is done.
@@ -53,7 +54,7 @@ impl Loop {
 
     /// The model cannot be loaded: the node stays where it was.
     pub(super) fn cannot_load(&mut self, error: &LoadError) {
-        let why = super::whole(error.as_ref());
+        let why = whole(error.as_ref());
         error!("the model cannot be loaded: {why}");
         self.asks.model = ModelState::Failed(why.clone());
         self.complete(Err(why));

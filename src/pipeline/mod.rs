@@ -347,12 +347,6 @@ async fn ended_in_time(thread: &JoinHandle<()>) -> bool {
     thread.is_finished()
 }
 
-/// An error and what caused it, in one line.
-fn whole(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 fn panic_message(thread: JoinHandle<()>) -> String {
     match thread.join() {
         Ok(()) => "it ended".to_string(),

@@ -9,6 +9,7 @@ pub mod progress;
 pub mod rle;
 pub mod sight;
 pub mod transform;
+pub mod whole;
 
 pub use answer::{Answer, GroundedObject, Mask, PixelBox, Source, Status};
 pub use command::{Command, Mode, Turn, VisualPrompt};
@@ -18,3 +19,4 @@ pub use place::{Grasp, Located, Place};
 pub use progress::{Finder, Flow, Step};
 pub use sight::{CameraInfo, Measured, Sight};
 pub use transform::{BadEdge, Edge};
+pub use whole::whole;

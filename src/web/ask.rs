@@ -29,7 +29,7 @@ use crate::types::Mode;
 use crate::types::PixelBox;
 use crate::types::Stamp;
 use crate::types::VisualPrompt;
-use crate::wire;
+use crate::types::whole;
 use crate::wire::answer_json::answer_json;
 use crate::wire::commands;
 
@@ -120,7 +120,7 @@ impl Site {
         let reply = Some(Reply::new(move |answer| drop(lines.send(Line::Answer(answer)))));
         // As strict as what comes over ROS: the same check.
         match commands::command_from_msg(commands::msg_from_command(&command)) {
-            Err(bad) => Input::Refused(Refused { why: wire::whole(&bad.why), command: bad.command, reply }),
+            Err(bad) => Input::Refused(Refused { why: whole(&bad.why), command: bad.command, reply }),
             Ok(command) => {
                 let growing =
                     move |_: &str, so_far: &Answer| drop(growing.send(Line::Growing(Box::new(so_far.clone()))));

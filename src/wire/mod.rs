@@ -10,7 +10,6 @@ pub mod msgs;
 pub mod schema;
 pub mod space;
 
-use std::error::Error;
 use std::sync::Arc;
 
 use crate::ports::Ask;
@@ -22,6 +21,7 @@ use crate::types::Command;
 use crate::types::Frame;
 use crate::types::Measured;
 use crate::types::RgbImage;
+use crate::types::whole;
 use crate::wire::commands::BadCommand;
 use crate::wire::msgs::Header;
 use crate::wire::msgs::Message;
@@ -83,16 +83,6 @@ pub fn decode(role: Role, camera: &str, bytes: &[u8], depth_unit: f32) -> Input 
         Role::Prompt => return ask(commands::command_from_bytes(bytes)),
     };
     input.unwrap_or_else(|why| Input::Unreadable(Unreadable { camera: camera.to_string(), why }))
-}
-
-/// An error and what caused it, in one line.
-pub fn whole(error: &dyn Error) -> String {
-    let (mut text, mut next) = (error.to_string(), error.source());
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 fn message<'a, T: Message + serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {

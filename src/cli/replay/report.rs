@@ -9,6 +9,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use crate::transport::bag::BagError;
 use crate::types::Answer;
 use crate::types::Stamp;
+use crate::types::whole;
 use crate::view::strip;
 
 /// Rows of the table.
@@ -65,7 +66,7 @@ impl Report {
 
     /// A file that could not be read to its end.
     pub(super) fn cut(&mut self, error: BagError) {
-        self.cuts.push(format!("{:#}", anyhow::Error::from(error)));
+        self.cuts.push(whole(&error));
     }
 
     /// True if every file was read to its end.

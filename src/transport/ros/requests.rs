@@ -39,6 +39,7 @@ use crate::types::Command;
 use crate::types::Frame;
 use crate::types::Sight;
 use crate::types::Status;
+use crate::types::whole;
 use crate::wire;
 use crate::wire::Role;
 use crate::wire::cdr;
@@ -193,7 +194,7 @@ fn command(message: &impl WrappedTypesupport) -> Result<Command, Box<Refused>> {
     let refused = |command, why| Box::new(Refused { command, why, reply: None });
     let bytes = message.to_serialized_bytes().map_err(|e| refused(Command::default(), e.to_string()))?;
     commands::command_from_bytes(&bytes).map_err(|bad| {
-        let why = wire::whole(&bad.why);
+        let why = whole(&bad.why);
         refused(bad.command, why)
     })
 }

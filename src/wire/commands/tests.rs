@@ -118,7 +118,7 @@ fn a_broken_command_still_tells_its_id() {
     bytes[text] = 0xff;
     let bad = command_from_bytes(&bytes).unwrap_err();
     assert_eq!((bad.command.id.as_str(), bad.command.text.as_str()), ("pick-7", "\u{fffd}he mug"));
-    assert!(super::super::whole(&bad.why).contains("UTF-8"), "{bad}");
+    assert!(crate::types::whole(&bad.why).contains("UTF-8"), "{bad}");
 
     let bad = command_from_bytes(&bytes[..17]).unwrap_err();
     assert_eq!((bad.command.id.as_str(), bad.command.text.as_str()), ("pick-7", ""));
