@@ -11,7 +11,7 @@ use llava_grounding::grounder::Options;
 use llava_grounding::grounder::Request;
 use llava_grounding::grounder::generate::Limits;
 use llava_grounding::model::Config;
-use llava_grounding::model::Masks;
+use llava_grounding::model::Predictions;
 use llava_grounding::model::SegFeatures;
 use llava_grounding::model::init;
 use llava_grounding::model::openseed::OpenSeed;
@@ -85,12 +85,15 @@ pub fn model() -> Result<Vec<Row>, Box<dyn Error>> {
     let grounder = Grounder::load(None, "cpu", "auto")?;
     // Of the last frame everything seen is kept, so taking turns makes every frame a new one.
     let frames = [0, 1].map(|_| Frame { camera: "default".into(), header: header(), image: Arc::new(picture()) });
-    let mut rows = vec![];
+    let (mut rows, mut follow) = (vec![], look(&grounder, &frames)?);
     for (mode, text) in [(Mode::Refer, "the red mug"), (Mode::Chat, "what is left of the plate?")] {
         let command = Command { text: text.into(), mode, ..Command::default() };
         let name = format!("{mode:?}").to_lowercase();
         let what = "a whole answer of the model that ships, 1280x720; limit 150 ms";
         let (whole, answer) = answers(&grounder, &frames, &command, &format!("{name} in all"), what);
+        if let Some(share) = whole.first().and_then(|whole| follow.share_of(whole)) {
+            follow = follow.noted(&format!("; {share}"));
+        }
         rows.extend(whole);
         let what = "a second command on the same frame";
         rows.extend(answers(&grounder, &frames[..1], &command, &format!("{name}, same frame"), what).0);
@@ -98,7 +101,7 @@ pub fn model() -> Result<Vec<Row>, Box<dyn Error>> {
             rows.extend(published(&frames[0], &answer));
         }
     }
-    rows.push(look(&grounder, &frames)?);
+    rows.push(follow);
     Ok(rows)
 }
 
@@ -174,6 +177,6 @@ pub fn full_head() -> Row {
     let pixels = tch::Tensor::rand([1, 3, side, side], tch::kind::FLOAT_CPU);
     let seg = tch::Tensor::rand([1, 1, config.llm.hidden_size], tch::kind::FLOAT_CPU);
     measure("full-size head", 3, "7B configuration, random weights, 1024 px, f32; limit 12150 ms", || {
-        black_box(head.ground(&head.encode(&pixels), &SegFeatures::all(&seg), Masks::Last));
+        black_box(head.ground(&head.encode(&pixels), &SegFeatures::all(&seg), Predictions::Last));
     })
 }

@@ -21,9 +21,25 @@ impl Row {
         Self { stage: stage.into(), times, note: note.into() }
     }
 
-    fn ms(&self, share: f64) -> String {
+    /// How much of the time of `whole` its own is, by the medians: "31 % of chat in all".
+    pub fn share_of(&self, whole: &Row) -> Option<String> {
+        let share = self.at(0.5)?.as_secs_f64() / whole.at(0.5)?.as_secs_f64();
+        Some(format!("{:.0} % of {}", 100.0 * share, whole.stage))
+    }
+
+    /// With more to say about it.
+    pub fn noted(mut self, more: &str) -> Self {
+        self.note.push_str(more);
+        self
+    }
+
+    fn at(&self, share: f64) -> Option<Duration> {
         let last = self.times.len().saturating_sub(1) as f64;
-        self.times.get((last * share).round() as usize).map_or("-".into(), |t| format!("{:.3}", t.as_secs_f64() * 1e3))
+        self.times.get((last * share).round() as usize).copied()
+    }
+
+    fn ms(&self, share: f64) -> String {
+        self.at(share).map_or("-".into(), |time| format!("{:.3}", time.as_secs_f64() * 1e3))
     }
 }
 

@@ -17,8 +17,8 @@ use crate::grounder::generate::generate;
 use crate::grounder::preprocess;
 use crate::model::HeadOutput;
 use crate::model::LlavaGrounding;
-use crate::model::Masks;
 use crate::model::Objects;
+use crate::model::Predictions;
 use crate::model::PromptOutput;
 use crate::model::Prompts;
 use crate::model::SegFeatures;
@@ -52,7 +52,7 @@ fn walk(model: &LlavaGrounding, case: &Case, report: &mut Report) -> Result<(), 
     };
     Stage::new(case, "seg_tokens").check("seg_tokens", seg_features, FEATURES).report(report);
     let image = model.openseed.encode(&head_input);
-    let head = model.openseed.ground(&image, &SegFeatures::all(seg_features), Masks::Last);
+    let head = model.openseed.ground(&image, &SegFeatures::all(seg_features), Predictions::All);
     image_features(case, "openseed", &image, report);
     grounding(case, &head, report);
     regions::compare(case, &head, report)
@@ -93,7 +93,7 @@ fn prompts(
     let image = model.semsam.encode(pixels);
     let kinds = kinds.contiguous().to_device(model.device());
     let asked = Prompts { boxes: &boxes, kinds: &kinds, attend: model.config.prompts_attend };
-    let output = model.semsam.encode_prompts(&image, &asked, Masks::Last);
+    let output = model.semsam.encode_prompts(&image, &asked, Predictions::Last);
     image_features(case, "semsam", &image, report);
     prompted(case, &output, pixels.size()[3], report);
     Ok(Some(output.embedding.select(0, 0)))
@@ -185,10 +185,15 @@ fn grounding(case: &Case, head: &HeadOutput, report: &mut Report) {
     line("openseed.enc_scores_max", &head.two_stage.scores, FEATURES).report(report);
     line("openseed.topk_idx", &head.two_stage.chosen, Near::Exact).report(report);
     decoder(case, "openseed", &head.decoded, &head.two_stage.queries, &head.two_stage.boxes, report);
-    Stage::new(case, "openseed.interm")
-        .check("openseed.interm_logits", &head.chosen.logits, FEATURES)
-        .check("openseed.interm_boxes", &head.chosen.boxes, BOXES)
-        .report(report);
+    let mut chosen = Stage::new(case, "openseed.interm");
+    if let Some(prediction) = &head.chosen {
+        chosen = chosen.check("openseed.interm_logits", &prediction.logits, FEATURES).check(
+            "openseed.interm_boxes",
+            &prediction.boxes,
+            BOXES,
+        );
+    }
+    chosen.report(report);
     let mut earlier = Stage::new(case, "openseed.aux");
     for (i, prediction) in head.earlier.iter().enumerate() {
         earlier = earlier.check(&format!("openseed.aux_{i}.pred_logits"), &prediction.logits, FEATURES).check(
@@ -200,9 +205,7 @@ fn grounding(case: &Case, head: &HeadOutput, report: &mut Report) {
     earlier.report(report);
     line("openseed.pred_logits", &head.last.logits, FEATURES).report(report);
     line("openseed.pred_boxes", &head.last.boxes, BOXES).report(report);
-    if let Some(masks) = &head.last.masks {
-        line("openseed.pred_masks", masks, FEATURES).report(report);
-    }
+    line("openseed.pred_masks", &head.last.masks, FEATURES).report(report);
 }
 
 fn prompted(case: &Case, output: &PromptOutput, side: i64, report: &mut Report) {
@@ -212,9 +215,8 @@ fn prompted(case: &Case, output: &PromptOutput, side: i64, report: &mut Report) 
     line("semsam.pred_boxes", &output.last.boxes, BOXES).report(report);
     line("semsam.pred_ious", &output.last.ious, FEATURES).report(report);
     line("semsam.obj_embedding", &output.embedding.select(0, 0), FEATURES).report(report);
-    let (Some(all), Some(masks)) = (&output.last.masks, output.prompt_masks()) else { return };
-    line("semsam.pred_masks", all, FEATURES).report(report);
-    let full = masks.upsample_bilinear2d([side, side], false, None, None).select(0, 0);
+    line("semsam.pred_masks", &output.last.masks, FEATURES).report(report);
+    let full = output.prompt_masks().upsample_bilinear2d([side, side], false, None, None).select(0, 0);
     line("semsam.final_mask_logits", &full, FEATURES).report(report);
     // At the full side a logit may be as near to 0 as it likes; the official margins hold for the quarter only.
     line("semsam.final_mask", &full.gt(0.0), Near::Pixels(1e-4)).report(report);

@@ -9,10 +9,12 @@ use super::case::FEATURES;
 use super::case::Near;
 use super::case::Stage;
 use super::report::Report;
+use crate::grounder::grow::grow;
 use crate::grounder::select;
 use crate::grounder::select::Rule;
 use crate::model::HeadOutput;
 use crate::model::config::MaskUpsampling;
+use crate::types::Mask;
 
 /// Compares the official selection: all above the threshold, in the order of the queries, an all-zero box for none.
 pub fn compare(case: &Case, head: &HeadOutput, report: &mut Report) -> Result<(), String> {
@@ -88,17 +90,16 @@ impl Group<'_> {
     }
 
     fn masks<'c>(&self, quarter: Stage<'c>, full: Stage<'c>, head: &HeadOutput) -> (Stage<'c>, Stage<'c>) {
-        let Some(masks) = &head.last.masks else { return (quarter, full) };
-        let masks = masks.select(0, 0); // [Q, q, q]
+        let masks = head.last.masks.select(0, 0); // [Q, q, q]
         let (width, height) = (i64::from(self.image.0), i64::from(self.image.1));
         let (_, rows, columns) = masks.size3().expect("three axes");
         let mut small = vec![];
         let mut large = vec![];
         for query in self.kept {
             let logits = masks.select(0, *query as i64);
-            let pixels = select::mask_on_image(&logits, self.image, MaskUpsampling::Nearest);
+            let mask = grow(&logits, self.image, MaskUpsampling::Nearest);
             small.push(logits.gt(0.0).to_kind(Kind::Uint8));
-            large.push(Tensor::from_slice(&pixels).view([height, width]).gt(0).to_kind(Kind::Uint8));
+            large.push(whole(&mask, width, height));
         }
         if self.kept.is_empty() {
             small.push(Tensor::zeros([rows, columns], (Kind::Uint8, masks.device())));
@@ -110,6 +111,18 @@ impl Group<'_> {
             full.check(&format!("final.masks_full_{k}"), &Tensor::stack(&large, 0), Near::Exact),
         )
     }
+}
+
+/// `[height, width]`: 1 inside, 0 outside.
+fn whole(mask: &Mask, width: i64, height: i64) -> Tensor {
+    let all = Tensor::zeros([height, width], (Kind::Uint8, tch::Device::Cpu));
+    let roi = mask.roi;
+    if !roi.is_empty() {
+        let size = [roi.height(), roi.width()].map(i64::from);
+        let mut part = all.narrow(0, roi.y0.into(), size[0]).narrow(1, roi.x0.into(), size[1]);
+        part.copy_(&Tensor::from_slice(&mask.pixels).view(size).gt(0));
+    }
+    all
 }
 
 /// What the node publishes is the same selection: same queries, boxes around the official ones, masks pixel for pixel.

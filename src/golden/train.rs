@@ -17,7 +17,7 @@ use super::report::Report;
 use super::report::Verdict;
 use crate::model::HeadOutput;
 use crate::model::LlavaGrounding;
-use crate::model::Masks;
+use crate::model::Predictions;
 use crate::model::Prompts;
 use crate::model::SegFeatures;
 use crate::model::weights::Known;
@@ -112,7 +112,7 @@ fn grounding(model: &LlavaGrounding, case: &Case, report: &mut Report) -> Option
     let n = Points { matching: tape.front()?.size()[1], loss: tape.get(truths.len())?.size()[1] / 3 };
     forget_gradients(model);
     let image = model.openseed.encode(&Tensor::cat(&images, 0));
-    let said = model.openseed.ground(&image, &SegFeatures { features: &text, valid: Some(&valid) }, Masks::All);
+    let said = model.openseed.ground(&image, &SegFeatures { features: &text, valid: Some(&valid) }, Predictions::All);
     predictions(case, &said, report);
     let losses = loss::head(&said, &truths, &Rates::default(), n, &mut playing(&mut tape));
     matches_and_terms(case, &losses, report);
@@ -128,16 +128,14 @@ fn grounding(model: &LlavaGrounding, case: &Case, report: &mut Report) -> Option
 
 fn predictions(case: &Case, said: &HeadOutput, report: &mut Report) {
     let earlier = said.earlier.iter().enumerate().map(|(i, layer)| (format!("aux{i}"), layer));
-    let all =
-        std::iter::once(("main".to_string(), &said.last)).chain(earlier).chain([("interm".to_string(), &said.chosen)]);
+    let chosen = said.chosen.iter().map(|chosen| ("interm".to_string(), chosen));
+    let all = std::iter::once(("main".to_string(), &said.last)).chain(earlier).chain(chosen);
     for (name, prediction) in all {
         let of = |what| format!("openseed.{name}.pred_{what}");
-        let mut stage = Stage::new(case, &format!("openseed {name}"));
-        stage = stage.check(&of("logits"), &prediction.logits, FEATURES).check(&of("boxes"), &prediction.boxes, BOXES);
-        if let Some(masks) = &prediction.masks {
-            stage = stage.check(&of("masks"), masks, FEATURES);
-        }
-        stage.report(report);
+        let stage = Stage::new(case, &format!("openseed {name}"));
+        let stage =
+            stage.check(&of("logits"), &prediction.logits, FEATURES).check(&of("boxes"), &prediction.boxes, BOXES);
+        stage.check(&of("masks"), &prediction.masks, FEATURES).report(report);
     }
 }
 
@@ -171,8 +169,11 @@ fn pointing(model: &LlavaGrounding, case: &Case, report: &mut Report) -> Option<
     let kinds = case.input("semsam.target.pb")?.to_kind(Kind::Int64).unsqueeze(0);
     forget_gradients(model);
     let encoded = model.semsam.encode(&image);
-    let said =
-        model.semsam.encode_prompts(&encoded, &Prompts { boxes: &prompts, kinds: &kinds, attend: false }, Masks::All);
+    let said = model.semsam.encode_prompts(
+        &encoded,
+        &Prompts { boxes: &prompts, kinds: &kinds, attend: false },
+        Predictions::All,
+    );
     Stage::new(case, "semsam prompts")
         .check("semsam.target.boxes", &target, BOXES)
         .check("semsam.target.boxes_dn", &clean, BOXES) // recorded before the noise
@@ -184,7 +185,7 @@ fn pointing(model: &LlavaGrounding, case: &Case, report: &mut Report) -> Option<
         .check("semsam.main.obj_features", &said.features, FEATURES)
         .check("semsam.main.pred_boxes", &said.last.boxes, BOXES)
         .check("semsam.main.pred_ious", &said.last.ious, FEATURES)
-        .check("semsam.main.pred_masks", said.last.masks.as_ref()?, FEATURES)
+        .check("semsam.main.pred_masks", &said.last.masks, FEATURES)
         .check("semsam.obj_embedding", &said.embedding.squeeze_dim(0), FEATURES)
         .report(report);
     let truth = Truth { boxes: target, masks, phrases: Tensor::zeros([count, 0], tch::kind::FLOAT_CPU) };

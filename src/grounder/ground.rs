@@ -12,6 +12,7 @@ use super::Grounder;
 use super::generate::End;
 use super::generate::Limits;
 use super::generate::generate;
+use super::grow::grow;
 use super::objects;
 use super::pointing;
 use super::pointing::PointingError;
@@ -28,9 +29,9 @@ use super::stages::Times;
 use super::text::Mention;
 use super::text::Reader;
 use super::text::Spoken;
-use crate::model::Masks;
 use crate::model::Objects;
 use crate::model::PixelFeatures;
+use crate::model::Predictions;
 use crate::model::Prompts;
 use crate::model::config::MaskUpsampling;
 use crate::model::config::ObjectSlots;
@@ -267,19 +268,15 @@ impl Grounder {
         let boxes = Tensor::from_slice(&numbers).view([1, count, 4]).to_device(self.model.device());
         let kinds = Tensor::from_slice(&kinds).view([1, count]).to_device(self.model.device());
         let prompts = Prompts { boxes: &boxes, kinds: &kinds, attend: places.len() == 1 };
-        let output = self.model.semsam.encode_prompts(image, &prompts, Masks::Last);
+        let output = self.model.semsam.encode_prompts(image, &prompts, Predictions::Last);
         let corners = select::corners(&output.prompt_boxes().select(0, 0));
         let masks = output.prompt_masks();
         let regions = (0..places.len()).map(|i| Region {
             query: i,
             score: (output.prompt_ious().double_value(&[0, i as i64]) as f32).clamp(0.0, 1.0),
             bbox: select::outward(select::on_image(corners[i], letterbox.image), letterbox.image),
-            mask: masks.as_ref().map_or_else(Default::default, |masks| {
-                let logits = masks.select(0, 0).select(0, i as i64);
-                // The official code interpolates these logits, whatever it does with the other masks.
-                let pixels = select::mask_on_image(&logits, letterbox.image, MaskUpsampling::Bilinear);
-                select::tight(&pixels, letterbox.image)
-            }),
+            // The official code interpolates these logits, whatever it does with the other masks.
+            mask: grow(&masks.select(0, 0).select(0, i as i64), letterbox.image, MaskUpsampling::Bilinear),
         });
         Pointed { regions: regions.collect(), features: output.embedding.select(0, 0) }
     }

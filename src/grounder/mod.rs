@@ -13,6 +13,7 @@ use crate::model::shipped;
 pub mod device;
 pub mod generate;
 pub mod ground;
+pub mod grow;
 pub mod mode;
 pub mod objects;
 pub mod pointing;

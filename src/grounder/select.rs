@@ -3,6 +3,7 @@
 use tch::Kind;
 use tch::Tensor;
 
+use super::grow::grow;
 use crate::model::config::MaskUpsampling;
 use crate::model::openseed::Prediction;
 use crate::types::Mask;
@@ -49,10 +50,7 @@ pub fn select(head: &Prediction, rule: &Rule, image: (u32, u32)) -> Vec<Vec<Regi
         query,
         score,
         bbox: outward(on_image(boxes[query], image), image),
-        mask: head.masks.as_ref().map_or_else(Mask::default, |masks| {
-            let logits = masks.select(0, 0).select(0, query as i64);
-            tight(&mask_on_image(&logits, image, rule.upsampling), image)
-        }),
+        mask: grow(&head.masks.select(0, 0).select(0, query as i64), image, rule.upsampling),
     };
     let regions = |(scores, fits): (&Vec<f32>, &Vec<f32>)| {
         let best = fits.iter().copied().fold(0.0, f32::max);
@@ -121,52 +119,6 @@ pub fn outward([x0, y0, x1, y1]: [f32; 4], (width, height): (u32, u32)) -> Pixel
     }
 }
 
-/// Mask logits `[q, q]` of the square -> `height * width` bytes of the image, 255 inside.
-pub fn mask_on_image(logits: &Tensor, (width, height): (u32, u32), upsampling: MaskUpsampling) -> Vec<u8> {
-    let side = width.max(height);
-    let inside = match upsampling {
-        MaskUpsampling::Nearest => {
-            let (rows, columns) = (nearest(logits.size()[0], side, height), nearest(logits.size()[1], side, width));
-            let at = |index: Vec<i64>| Tensor::from_slice(&index).to_device(logits.device());
-            logits.gt(0.0).index_select(0, &at(rows)).index_select(1, &at(columns))
-        }
-        MaskUpsampling::Bilinear => {
-            let size = [i64::from(side); 2];
-            let large = logits.unsqueeze(0).unsqueeze(0).upsample_bilinear2d(size, false, None, None);
-            large.gt(0.0).select(0, 0).select(0, 0).narrow(0, 0, height.into()).narrow(1, 0, width.into())
-        }
-    };
-    let bytes = (inside.to_kind(Kind::Uint8) * 255).contiguous().view([-1]).to_device(tch::Device::Cpu);
-    Vec::try_from(bytes).expect("a flat byte tensor on the CPU")
-}
-
-/// Source of each of the first `count` of `to` pixels among `from`, with libtorch's rounding in f32.
-fn nearest(from: i64, to: u32, count: u32) -> Vec<i64> {
-    let scale = from as f32 / to as f32;
-    (0..count).map(|at| ((at as f32 * scale).floor() as i64).min(from - 1)).collect()
-}
-
-/// The part of `pixels` (a whole image) that holds all pixels that are not 0.
-pub fn tight(pixels: &[u8], (width, height): (u32, u32)) -> Mask {
-    let mut roi = PixelBox { x0: width, y0: height, x1: 0, y1: 0 };
-    let rows = || (0..height).zip(pixels.chunks_exact(width as usize));
-    for (y, row) in rows() {
-        let (Some(first), Some(last)) = (row.iter().position(|p| *p != 0), row.iter().rposition(|p| *p != 0)) else {
-            continue;
-        };
-        roi.x0 = roi.x0.min(first as u32);
-        roi.x1 = roi.x1.max(last as u32 + 1);
-        roi.y0 = roi.y0.min(y);
-        roi.y1 = y + 1;
-    }
-    if roi.is_empty() {
-        return Mask::default();
-    }
-    let inside = rows().skip(roi.y0 as usize).take(roi.height() as usize);
-    let pixels = inside.flat_map(|(_, row)| &row[roi.x0 as usize..roi.x1 as usize]).copied().collect();
-    Mask { roi, pixels }
-}
-
 /// Intersection over union of two boxes given by their corners.
 fn iou(a: [f32; 4], b: [f32; 4]) -> f32 {
     let overlap = |i: usize| (a[i + 2].min(b[i + 2]) - a[i].max(b[i])).max(0.0);
@@ -230,7 +182,8 @@ mod tests {
     fn a_phrase_that_fits_nothing_has_no_region() {
         let logits = Tensor::from_slice(&[2.0f32, -3.0, 1.0, -4.0]).view([1, 2, 2]); // two queries, two phrases
         let boxes = Tensor::from_slice(&[0.5f32, 0.5, 0.2, 0.2, 0.3, 0.3, 0.2, 0.2]).view([1, 2, 4]);
-        let head = Prediction { logits, boxes, masks: None };
+        let masks = Tensor::zeros([1, 2, 1, 1], tch::kind::FLOAT_CPU);
+        let head = Prediction { logits, boxes, masks };
         let rule = Rule { threshold: None, min_confidence: Some(0.3), ..OFFICIAL };
         let found: Vec<usize> = select(&head, &rule, (10, 10)).iter().map(Vec::len).collect();
         assert_eq!(found, [1, 0]);
@@ -245,22 +198,5 @@ mod tests {
         assert_eq!(of([0.11, 0.1, 0.52, 0.3]), PixelBox { x0: 2, y0: 2, x1: 11, y1: 6 });
         assert_eq!(of([-0.3, -0.2, 1.4, 1.0]), PixelBox { x0: 0, y0: 0, x1: 20, y1: 10 });
         assert!(of([0.1, 0.8, 0.4, 0.9]).is_empty()); // below the image, in the padding
-    }
-
-    #[test]
-    fn masks_grow_and_lose_the_padding() {
-        let logits = Tensor::from_slice(&[-1.0f32, 3.0, 1.0, 1.0]).view([2, 2]);
-        let nearest = mask_on_image(&logits, (4, 2), MaskUpsampling::Nearest);
-        assert_eq!(nearest, [0, 0, 255, 255, 0, 0, 255, 255]);
-        let bilinear = mask_on_image(&logits, (4, 2), MaskUpsampling::Bilinear);
-        assert_eq!(bilinear, [0, 0, 255, 255, 0, 255, 255, 255]);
-    }
-
-    #[test]
-    fn masks_are_cut_to_their_pixels() {
-        let mask = tight(&[0, 0, 0, 0, 0, 255, 0, 0, 255], (3, 3));
-        assert_eq!(mask.roi, PixelBox { x0: 2, y0: 1, x1: 3, y1: 3 });
-        assert_eq!(mask.pixels, [255, 255]);
-        assert_eq!(tight(&[0; 9], (3, 3)), Mask::default());
     }
 }

@@ -1,5 +1,7 @@
 //! Layers that two files or more of the network use. Nothing is initialised here: values come from [`super::weights`] or [`super::init`].
 
+use std::cell::RefCell;
+
 use tch::Kind;
 use tch::Tensor;
 use tch::nn::Path;
@@ -25,6 +27,11 @@ impl Linear {
     /// Without one.
     pub fn no_bias(p: Path, inputs: i64, outputs: i64) -> Self {
         Self { weight: param(&p, "weight", &[outputs, inputs]), bias: None }
+    }
+
+    /// True if what it computes now has gradients: it is to learn, and nobody has turned them off.
+    pub fn learns(&self) -> bool {
+        (self.weight.flatten(0, -1).narrow(0, 0, 1) * 1.0).requires_grad()
     }
 
     /// `[.., inputs]` -> `[.., outputs]`, computed in the kind of `x`: training may be in bf16 while the weights are f32.
@@ -164,6 +171,28 @@ impl Mlp {
             }
         }
         x
+    }
+}
+
+/// Tensors that follow from sizes alone: made for the first image, kept until one of other sizes comes.
+#[derive(Debug)]
+pub struct Constants<K, const N: usize>(RefCell<Option<(K, [Tensor; N])>>);
+
+impl<K, const N: usize> Default for Constants<K, N> {
+    fn default() -> Self {
+        Self(RefCell::new(None))
+    }
+}
+
+impl<K: PartialEq + Clone, const N: usize> Constants<K, N> {
+    /// Those of `sizes`. `make` uses no parameter: nothing is made anew when parameters change.
+    pub fn of(&self, sizes: &K, make: impl FnOnce() -> [Tensor; N]) -> [Tensor; N] {
+        let mut kept = self.0.borrow_mut();
+        if kept.as_ref().is_none_or(|(of, _)| of != sizes) {
+            *kept = Some((sizes.clone(), make()));
+        }
+        let (_, tensors) = kept.as_ref().expect("made above");
+        tensors.each_ref().map(Tensor::shallow_clone)
     }
 }
 

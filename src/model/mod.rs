@@ -35,7 +35,7 @@ pub use config::Config;
 pub use llama::KvCache;
 pub use mask_dino::pixel_decoder::PixelFeatures;
 pub use openseed::HeadOutput;
-pub use openseed::Masks;
+pub use openseed::Predictions;
 pub use openseed::SegFeatures;
 pub use semantic_sam::PromptOutput;
 pub use semantic_sam::Prompts;
@@ -175,7 +175,7 @@ impl LlavaGrounding {
     /// The same on an image that the head has encoded before.
     pub fn find(&self, image: &PixelFeatures, seg_features: &Tensor) -> HeadOutput {
         let features = seg_features.to_device(self.device()).to_kind(Kind::Float);
-        self.openseed.ground(image, &SegFeatures::all(&features), Masks::Last)
+        self.openseed.ground(image, &SegFeatures::all(&features), Predictions::Last)
     }
 
     /// Image for the heads `[1, 3, S, S]`, boxes `[P, 4]` (cx, cy, w, h in `[0, 1]` of the square) and their kinds
@@ -186,6 +186,6 @@ impl LlavaGrounding {
         let boxes = boxes.unsqueeze(0).to_device(device).to_kind(Kind::Float);
         let kinds = Tensor::from_slice(kinds).unsqueeze(0).to_device(device);
         let prompts = Prompts { boxes: &boxes, kinds: &kinds, attend: self.config.prompts_attend };
-        self.semsam.encode_prompts(&image, &prompts, Masks::Last)
+        self.semsam.encode_prompts(&image, &prompts, Predictions::Last)
     }
 }

@@ -5,6 +5,7 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::config::Config;
+use super::layers::Constants;
 use super::layers::LayerNorm;
 use super::layers::Linear;
 use super::layers::param;
@@ -33,10 +34,10 @@ impl<'a> SegFeatures<'a> {
     }
 }
 
-/// Which predictions get masks; they are the large part.
+/// Which predictions are made of what a decoder computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Masks {
-    /// The last, as inference needs it.
+pub enum Predictions {
+    /// That of the last layer, as inference needs it.
     Last,
     /// All, as the losses need them.
     All,
@@ -50,7 +51,7 @@ pub struct Prediction {
     /// `[B, Q, 4]`: cx, cy, w, h in `[0, 1]` of the padded square.
     pub boxes: Tensor,
     /// `[B, Q, S/4, S/4]` logits.
-    pub masks: Option<Tensor>,
+    pub masks: Tensor,
 }
 
 /// What the head sees in every cell of the image, coarsest level first.
@@ -84,14 +85,14 @@ pub struct TwoStage {
 /// All that the head computes; inference needs `last` alone.
 #[derive(Debug)]
 pub struct HeadOutput {
-    /// The last layer's prediction, with masks.
+    /// The last layer's prediction.
     pub last: Prediction,
-    /// Predictions before it: of the queries as chosen, then of each layer.
+    /// Predictions before it: of the queries as chosen, then of each layer. Empty with [`Predictions::Last`].
     pub earlier: Vec<Prediction>,
     /// The choice of queries.
     pub two_stage: TwoStage,
-    /// The choice as a prediction, with gradients into the choice's own layers.
-    pub chosen: Prediction,
+    /// The choice as a prediction, with gradients into the choice's own layers. None with [`Predictions::Last`].
+    pub chosen: Option<Prediction>,
     /// The layers.
     pub decoded: Decoded,
 }
@@ -106,6 +107,7 @@ pub struct OpenSeed {
     class_embed: Tensor, // [C, D]
     logit_scale: Tensor,
     queries: i64,
+    proposals: Constants<Vec<(i64, i64)>, 2>,
 }
 
 impl OpenSeed {
@@ -121,6 +123,7 @@ impl OpenSeed {
             class_embed: param(&predictor, "class_embed", &[width, cfg.openseed.dim_proj]),
             logit_scale: param(&predictor, "logit_scale", &[]),
             queries: cfg.openseed.num_queries,
+            proposals: Constants::default(),
         }
     }
 
@@ -130,28 +133,31 @@ impl OpenSeed {
     }
 
     /// All `<seg>`s of an answer together: which queries are chosen depends on the set.
-    pub fn ground(&self, image: &PixelFeatures, seg: &SegFeatures, masks: Masks) -> HeadOutput {
+    pub fn ground(&self, image: &PixelFeatures, seg: &SegFeatures, which: Predictions) -> HeadOutput {
         let levels = Levels::new(image.multi_scale.iter().rev()); // coarsest first
         let two_stage = self.choose(&levels, seg);
         let (queries, boxes) = (two_stage.queries.detach(), two_stage.boxes.detach());
         let decoded = self.decoder.forward(&queries, &boxes, &levels, None);
         let mask_features = &image.mask_features;
-        let predict = |normed: &Tensor, boxes: Tensor, with_masks: bool| Prediction {
-            logits: self.similarity(normed, seg),
-            boxes,
-            masks: with_masks.then(|| self.decoder.masks(normed, mask_features)),
+        let predict = |x: &Tensor, boxes: Tensor| {
+            let normed = self.decoder.norm.forward(x);
+            Prediction {
+                logits: self.similarity(&normed, seg),
+                boxes,
+                masks: self.decoder.masks(&normed, mask_features),
+            }
         };
-        let all = masks == Masks::All;
-        let norm = |x: &Tensor| self.decoder.norm.forward(x);
-        let chosen = predict(&norm(&two_stage.queries), two_stage.boxes.sigmoid(), all);
-        let mut predictions = vec![predict(&norm(&queries), decoded.references[0].shallow_clone(), all)];
-        for (i, state) in decoded.states.iter().enumerate() {
-            let boxes = self.decoder.boxes(state, &decoded.references[i]);
-            // The official code norms a second time for logits and masks, not for boxes (model.md Q5).
-            predictions.push(predict(&norm(state), boxes, all || i + 1 == decoded.states.len()));
+        // The official code norms a second time for logits and masks, not for boxes (model.md Q5).
+        let of_layer = |(state, reference): (&Tensor, &Tensor)| predict(state, self.decoder.boxes(state, reference));
+        let mut layers = decoded.states.iter().zip(&decoded.references);
+        let last = of_layer(layers.next_back().expect("the decoder has layers"));
+        let (mut earlier, mut chosen) = (Vec::new(), None);
+        if which == Predictions::All {
+            chosen = Some(predict(&two_stage.queries, two_stage.boxes.sigmoid()));
+            earlier.push(predict(&queries, decoded.references[0].shallow_clone()));
+            earlier.extend(layers.map(of_layer));
         }
-        let last = predictions.pop().expect("the queries as chosen are there");
-        HeadOutput { last, earlier: predictions, two_stage, chosen, decoded }
+        HeadOutput { last, earlier, two_stage, chosen, decoded }
     }
 
     /// Boxes `[.., 4]` in [0, 1] of cells `[.., C]` that start at `starts` `[.., 4]`.
@@ -172,7 +178,8 @@ impl OpenSeed {
 
     fn choose(&self, levels: &Levels, seg: &SegFeatures) -> TwoStage {
         let (b, _, width) = size3(&levels.tokens);
-        let (proposals, invalid) = proposals(&levels.sizes, &levels.tokens); // [1, cells, 4], [1, cells, 1]
+        // [1, cells, 4], [1, cells, 1]
+        let [proposals, invalid] = self.proposals.of(&levels.sizes, || proposals(&levels.sizes, &levels.tokens));
         let seen = levels.tokens.masked_fill(&invalid, 0.0);
         let content = self.enc_output_norm.forward(&self.enc_output.forward(&seen));
         let logits = self.similarity(&content, seg).masked_fill(&invalid, f64::NEG_INFINITY);
@@ -194,7 +201,7 @@ const NO_TEXT: f64 = -100.0;
 /// A box before the sigmoid around every cell, +inf where it is too near the border, and where that is.
 ///
 /// The levels come coarsest first but sizes double along them, so the finest cells get the largest boxes (model.md Q7).
-fn proposals(sizes: &[(i64, i64)], like: &Tensor) -> (Tensor, Tensor) {
+fn proposals(sizes: &[(i64, i64)], like: &Tensor) -> [Tensor; 2] {
     let side = |(level, &(h, w)): (i32, &(i64, i64))| {
         Tensor::full([1, h * w, 2], 0.05 * 2f64.powi(level), (Kind::Float, like.device()))
     };
@@ -203,7 +210,7 @@ fn proposals(sizes: &[(i64, i64)], like: &Tensor) -> (Tensor, Tensor) {
     let inside = boxes.gt(0.01).logical_and(&boxes.lt(0.99));
     let invalid = inside.all_dim(-1, true).logical_not();
     let unsigmoid = (&boxes / (boxes.neg() + 1.0)).log().masked_fill(&invalid, f64::INFINITY);
-    (unsigmoid, invalid)
+    [unsigmoid, invalid]
 }
 
 #[cfg(test)]
@@ -211,7 +218,7 @@ mod tests {
     use super::*;
 
     fn rows(sizes: &[(i64, i64)]) -> (Tensor, Vec<bool>) {
-        let (boxes, invalid) = proposals(sizes, &Tensor::zeros([1], (Kind::Float, tch::Device::Cpu)));
+        let [boxes, invalid] = proposals(sizes, &Tensor::zeros([1], (Kind::Float, tch::Device::Cpu)));
         (boxes, Vec::try_from(invalid.flatten(0, -1)).unwrap())
     }
 

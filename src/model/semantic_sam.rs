@@ -16,7 +16,7 @@ use super::mask_dino::decoder::Decoded;
 use super::mask_dino::decoder::Decoder;
 use super::mask_dino::deform_attn::Levels;
 use super::mask_dino::pixel_decoder::PixelFeatures;
-use super::openseed::Masks;
+use super::openseed::Predictions;
 
 /// Places that somebody pointed at.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct PromptPrediction {
     /// `[B, P, M]`: predicted IoU of the mask, not limited to `[0, 1]`.
     pub ious: Tensor,
     /// `[B, P M, S/4, S/4]` logits.
-    pub masks: Option<Tensor>,
+    pub masks: Tensor,
 }
 
 /// All that the encoder computes.
@@ -45,9 +45,9 @@ pub struct PromptPrediction {
 pub struct PromptOutput {
     /// `[B, P, D]`: what takes the prompts' slots in the sentence.
     pub embedding: Tensor,
-    /// The last layer's prediction, with masks.
+    /// The last layer's prediction.
     pub last: PromptPrediction,
-    /// Those of the layers before.
+    /// Those of the layers before; empty with [`Predictions::Last`].
     pub earlier: Vec<PromptPrediction>,
     /// `[B, P M, C]`: features of the candidates.
     pub features: Tensor,
@@ -62,8 +62,8 @@ pub struct PromptOutput {
 
 impl PromptOutput {
     /// Mask logits of the prompts, `[B, P, S/4, S/4]`: the first candidate of each.
-    pub fn prompt_masks(&self) -> Option<Tensor> {
-        self.last.masks.as_ref().map(|masks| masks.slice(1, 0, None, self.candidates))
+    pub fn prompt_masks(&self) -> Tensor {
+        self.last.masks.slice(1, 0, None, self.candidates)
     }
 
     /// Predicted IoU of them, `[B, P]`.
@@ -112,27 +112,29 @@ impl SemanticSam {
     }
 
     /// Features, boxes and masks of what is under the prompts.
-    pub fn encode_prompts(&self, image: &PixelFeatures, prompts: &Prompts, masks: Masks) -> PromptOutput {
+    pub fn encode_prompts(&self, image: &PixelFeatures, prompts: &Prompts, which: Predictions) -> PromptOutput {
         let levels = Levels::new(image.multi_scale.iter().rev()); // coarsest first
         let (queries, boxes) = self.queries(prompts);
         let candidates = self.mask_tokens.size()[0];
         let apart = (!prompts.attend).then(|| self.apart(prompts.boxes.size()[1]));
         let decoded = self.decoder.forward(&queries, &boxes, &levels, apart.as_ref());
-        let count = decoded.states.len();
-        let mut predictions = Vec::new();
-        let mut features = queries.shallow_clone();
-        for (i, state) in decoded.states.iter().enumerate() {
-            features = self.decoder.norm.forward(state); // a second time, here for the boxes too (model.md 8.3)
-            let with_masks = masks == Masks::All || i + 1 == count;
-            predictions.push(PromptPrediction {
-                boxes: self.decoder.boxes(&features, &decoded.references[i]),
-                ious: self.iou_prediction_head.forward(&features).view([features.size()[0], -1, candidates]),
-                masks: with_masks.then(|| self.decoder.masks(&features, &image.mask_features)),
-            });
-        }
+        // A second time, here for the boxes too (model.md 8.3).
+        let normed = |(state, reference)| (self.decoder.norm.forward(state), reference);
+        let predict = |(features, reference): &(Tensor, &Tensor)| PromptPrediction {
+            boxes: self.decoder.boxes(features, reference),
+            ious: self.iou_prediction_head.forward(features).view([features.size()[0], -1, candidates]),
+            masks: self.decoder.masks(features, &image.mask_features),
+        };
+        let mut layers = decoded.states.iter().zip(&decoded.references).map(normed);
+        let layer = layers.next_back().expect("the decoder has layers");
+        let last = predict(&layer);
+        let earlier = match which {
+            Predictions::All => layers.map(|layer| predict(&layer)).collect(),
+            Predictions::Last => Vec::new(),
+        };
+        let features = layer.0;
         let embedding = self.obj_projector.forward(&features.slice(1, 0, None, candidates));
-        let last = predictions.pop().expect("the decoder has layers");
-        PromptOutput { embedding, last, earlier: predictions, features, queries, boxes, decoded, candidates }
+        PromptOutput { embedding, last, earlier, features, queries, boxes, decoded, candidates }
     }
 
     /// `[P M, P M]`: true among the candidates of one prompt.

@@ -6,7 +6,7 @@ use tch::Kind;
 use tch::Tensor;
 
 use crate::model::HeadOutput;
-use crate::model::Masks;
+use crate::model::Predictions;
 use crate::model::SegFeatures;
 use crate::train::boxes;
 use crate::train::columns;
@@ -39,7 +39,7 @@ pub fn terms(trainer: &Trainer, phase: &Phase, entries: &[Entry]) -> Result<Term
     let width = trainer.config().llm.hidden_size;
     let text = trainer.namer.vectors(&said).view([batch.seen.len() as i64, -1, width]);
     let head = &trainer.model.openseed;
-    let output = head.ground(&head.encode(&batch.pixels), &SegFeatures::all(&text), Masks::All);
+    let output = head.ground(&head.encode(&batch.pixels), &SegFeatures::all(&text), Predictions::All);
     Ok(all_layers(trainer, &output, &batch.truths, &mut random))
 }
 
@@ -125,7 +125,7 @@ pub fn evaluate(trainer: &Trainer, entries: &[Entry]) -> Result<Metrics, TrainEr
         let said: Vec<Said> = batch.columns[0].iter().map(|(said, _)| said.clone()).collect();
         let text = trainer.namer.vectors(&said).unsqueeze(0);
         let head = &trainer.model.openseed;
-        let output = head.ground(&head.encode(&batch.pixels), &SegFeatures::all(&text), Masks::Last);
+        let output = head.ground(&head.encode(&batch.pixels), &SegFeatures::all(&text), Predictions::Last);
         for (k, (said, meant)) in batch.columns[0].iter().enumerate().filter(|(_, (_, meant))| !meant.is_empty()) {
             let best = output.last.logits.get(0).select(1, k as i64).argmax(0, false).int64_value(&[]);
             let truth = &batch.truths[0];
@@ -136,9 +136,7 @@ pub fn evaluate(trainer: &Trainer, entries: &[Entry]) -> Result<Metrics, TrainEr
             let sum = &mut sums[usize::from(said.place.is_some())];
             sum[0] += 1.0;
             sum[1] += f64::from(u8::from(box_iou >= 0.5));
-            if let Some(masks) = &output.last.masks {
-                sum[2] += mask_iou(&masks.get(0).get(best), &truth.masks.index_select(0, &index));
-            }
+            sum[2] += mask_iou(&output.last.masks.get(0).get(best), &truth.masks.index_select(0, &index));
         }
     }
     let kinds = ["attributes", "places"].iter().zip(&sums);

@@ -4,7 +4,7 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
-use crate::model::Masks;
+use crate::model::Predictions;
 use crate::model::SegFeatures;
 use crate::train::boxes;
 use crate::train::head;
@@ -62,7 +62,7 @@ fn found(trainer: &Trainer, rows: &[Row], heard: &Heard, random: &mut ChaCha8Rng
         .collect();
     let network = &trainer.model.openseed;
     let seg = SegFeatures { features: &features, valid: Some(&valid) };
-    let output = network.ground(&network.encode(&pixels.to_device(device)), &seg, Masks::All);
+    let output = network.ground(&network.encode(&pixels.to_device(device)), &seg, Predictions::All);
     let all = head::all_layers(trainer, &output, &truths, random).into_iter();
     all.map(|(name, term)| (name, term * HEAD)).collect()
 }
@@ -115,7 +115,7 @@ pub fn located(trainer: &Trainer, entries: &[Entry]) -> Result<Metrics, TrainErr
         for (sample, offset) in singles {
             let mark = &sample.marks[0];
             let state = speech::at(&heard.states, &[(0, offset + mark.seg - 1)]).unsqueeze(0);
-            let said = network.ground(&image, &SegFeatures::all(&state), Masks::Last).last;
+            let said = network.ground(&image, &SegFeatures::all(&state), Predictions::Last).last;
             let best = said.logits.get(0).select(1, 0).argmax(0, false).int64_value(&[]);
             let object = mark.objects[0] as i64;
             let found = boxes::corners(&said.boxes.get(0).get(best)).unsqueeze(0).to_device(tch::Device::Cpu);
@@ -123,10 +123,8 @@ pub fn located(trainer: &Trainer, entries: &[Entry]) -> Result<Metrics, TrainErr
             let sum = sums.entry(sample.topic).or_default();
             sum[0] += 1.0;
             sum[1] += f64::from(u8::from(iou >= 0.5));
-            if let Some(all) = &said.masks {
-                let mask = all.get(0).get(best).to_device(tch::Device::Cpu);
-                sum[2] += head::mask_iou(&mask, &masks.get(object).unsqueeze(0));
-            }
+            let mask = said.masks.get(0).get(best).to_device(tch::Device::Cpu);
+            sum[2] += head::mask_iou(&mask, &masks.get(object).unsqueeze(0));
         }
     }
     let (n, found) = sums.values().fold((0.0, 0.0), |(n, found), s| (n + s[0], found + s[1]));

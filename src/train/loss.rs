@@ -42,7 +42,7 @@ pub fn head(said: &HeadOutput, truths: &[Truth], rates: &Rates, n: Points, unifo
     let earlier = said.earlier.iter().enumerate().map(|(i, layer)| (layer, format!("_{}", i + 1)));
     let layers = std::iter::once((&said.last, "_0".to_string())).chain(earlier);
     layers
-        .chain([(&said.chosen, "_0_interm".to_string())])
+        .chain(said.chosen.iter().map(|chosen| (chosen, "_0_interm".to_string())))
         .map(|(prediction, suffix)| layer(prediction, truths, &suffix, rates, n, uniform))
         .collect()
 }
@@ -109,7 +109,7 @@ fn mask_terms(
     count: i64,
     uniform: &mut Uniform,
 ) -> (Tensor, Tensor) {
-    let logits = paired(matcher::masks(said), pairs);
+    let logits = paired(&said.masks, pairs);
     let truth = paired_truth(truths, pairs, |t| &t.masks);
     let coords = points::uncertain(&logits, count, uniform);
     let at = points::sample(&truth, &coords);

@@ -66,14 +66,9 @@ pub fn pairs(
     }
     let logits = prediction.logits.get(b).to_kind(Kind::Float);
     let cost = rates.class * class_cost(&logits, &truth.phrases)
-        + mask_cost(&masks(prediction).get(b), &truth.masks, &coords, rates)
+        + mask_cost(&prediction.masks.get(b), &truth.masks, &coords, rates)
         + box_cost(&prediction.boxes.get(b), &truth.boxes, rates);
     assign(&cost)
-}
-
-/// The mask logits `[B, Q, h, w]` of a prediction made for a loss.
-pub fn masks(prediction: &Prediction) -> &Tensor {
-    prediction.masks.as_ref().expect("losses ask the head for the masks of all layers")
 }
 
 /// `[Q, K]`, `[n, K]` -> `[Q, n]`: focal cost, the mean over the phrases of an object; 0 where it has none.

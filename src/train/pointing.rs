@@ -8,7 +8,7 @@ use tch::Reduction;
 use tch::Tensor;
 
 use crate::grounder::pointing::CLICK;
-use crate::model::Masks;
+use crate::model::Predictions;
 use crate::model::PromptOutput;
 use crate::model::Prompts;
 use crate::train::head;
@@ -124,7 +124,7 @@ fn encode(trainer: &Trainer, batch: &Batch) -> PromptOutput {
     let pixels = Tensor::cat(&batch.rows.iter().map(|r| r.seen.head(trainer.config())).collect::<Vec<_>>(), 0);
     let (boxes, kinds) = (batch.boxes.to_device(device), batch.kinds.to_device(device));
     let prompts = Prompts { boxes: &boxes, kinds: &kinds, attend: false };
-    network.encode_prompts(&network.encode(&pixels.to_device(device)), &prompts, Masks::All)
+    network.encode_prompts(&network.encode(&pixels.to_device(device)), &prompts, Predictions::All)
 }
 
 /// The object of each prompt, row after row.
@@ -162,11 +162,10 @@ pub fn evaluate(trainer: &Trainer, entries: &[Entry]) -> Result<Metrics, TrainEr
         let batch = batch(vec![row], 4, &mut random);
         let output = encode(trainer, &batch);
         let truth = truth(trainer, &batch);
-        if let Some(masks) = output.prompt_masks() {
-            for i in 0..4 {
-                prompts += 1.0;
-                overlap += head::mask_iou(&masks.get(0).get(i), &truth.masks.get(i).unsqueeze(0));
-            }
+        let masks = output.prompt_masks();
+        for i in 0..4 {
+            prompts += 1.0;
+            overlap += head::mask_iou(&masks.get(0).get(i), &truth.masks.get(i).unsqueeze(0));
         }
         let Some(features) = filled(&batch.rows, &output) else { continue };
         let heard = speech::hear(trainer, &batch.rows, Some(&features), &mut random);

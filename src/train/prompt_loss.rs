@@ -29,7 +29,7 @@ fn layer(
     let ious = said.ious.flatten(0, 1); // [B P, M]
     let (prompts, tokens) = (ious.size()[0], ious.size()[1]);
     let first = |t: &Tensor| t.slice(0, 0, None, tokens);
-    let masks = said.masks.as_ref().expect("losses ask the encoder for the masks of all layers").flatten(0, 1);
+    let masks = said.masks.flatten(0, 1);
     let coords = first(&points::uncertain(&masks, count, uniform));
     let at = points::sample(&truth.masks, &coords);
     let (bce, dice) = loss::mask_errors(&points::sample(&first(&masks), &coords), &at);

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 const RULES: &[(&str, &[&str], &[&str])] = &[
     // Names every module, uses none.
     ("lib.rs", &[], &[]),
-    ("main.rs", &["cli", "memory", "telemetry"], &[]),
+    ("main.rs", &["cli", "memory", "telemetry", "types"], &[]),
     (
         "cli",
         ALL,
@@ -53,6 +53,8 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("perceive.rs", &["types", "follow", "grounder", "params"], &[]),
     ("follow", &["types", "assignment", "grounder"], &[]),
     ("grounder", &["types", "model"], &["tch", "serde", "serde_json"]),
+    // The one loop that takes several cores; they are joined before it returns.
+    ("model/mask_dino/sampling.rs", &[], &["tch", THREADS]),
     ("model", &[], &["tch", "serde", "serde_json", "safetensors", "memmap2", "sha2"]),
     ("geometry", &["types"], &["nalgebra"]),
     // Markers and clouds are messages themselves: RViz reads nothing else.

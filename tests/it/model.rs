@@ -6,7 +6,7 @@ use std::path::Path;
 use llava_grounding::model::Config;
 use llava_grounding::model::KvCache;
 use llava_grounding::model::LlavaGrounding;
-use llava_grounding::model::Masks;
+use llava_grounding::model::Predictions;
 use llava_grounding::model::Prompts;
 use llava_grounding::model::SegFeatures;
 use llava_grounding::model::weights::Known;
@@ -88,7 +88,7 @@ fn phrases_of_a_batch_are_those_of_its_items() {
     let (pixels, features) = (noise(&[2, 3, 96, 96], 3), noise(&[2, 2, model.config.llm.hidden_size], 4));
     let valid = Tensor::from_slice(&[true, true, true, false]).view([2, 2]);
     let seg = SegFeatures { features: &features, valid: Some(&valid) };
-    let batch = model.openseed.ground(&model.openseed.encode(&pixels), &seg, Masks::All);
+    let batch = model.openseed.ground(&model.openseed.encode(&pixels), &seg, Predictions::All);
     for (item, phrases) in [(0, 2), (1, 1)] {
         let alone = features.narrow(0, item, 1).narrow(1, 0, phrases);
         let alone = model.head(&pixels.narrow(0, item, 1), &alone);
@@ -96,13 +96,11 @@ fn phrases_of_a_batch_are_those_of_its_items() {
         assert_eq!(of_item(&batch.two_stage.chosen), alone.two_stage.chosen);
         assert_near(&of_item(&batch.last.logits).narrow(2, 0, phrases), &alone.last.logits, "logits");
         assert_near(&of_item(&batch.last.boxes), &alone.last.boxes, "boxes");
-        let masks = batch.last.masks.as_ref().unwrap();
-        assert_near(&of_item(masks), alone.last.masks.as_ref().unwrap(), "masks");
+        assert_near(&of_item(&batch.last.masks), &alone.last.masks, "masks");
     }
     let padded = batch.last.logits.select(0, 1).select(1, 1);
     assert_eq!(padded.max().double_value(&[]), -100.0);
-    let predictions = batch.earlier.iter().chain([&batch.chosen, &batch.last]);
-    assert!(predictions.into_iter().all(|p| p.masks.is_some()));
+    assert_eq!((batch.earlier.len() as i64, batch.chosen.is_some()), (model.config.openseed.dec_layers, true));
 }
 
 #[test]
@@ -127,12 +125,12 @@ fn prompts_are_independent_unless_told_to_attend() {
     let kinds = Tensor::from_slice(&[0i64, 1]).view([1, 2]);
     let both = |attend| {
         let prompts = Prompts { boxes: &boxes, kinds: &kinds, attend };
-        model.semsam.encode_prompts(&image, &prompts, Masks::Last).embedding
+        model.semsam.encode_prompts(&image, &prompts, Predictions::Last).embedding
     };
     let alone = |i| {
         let (boxes, kinds) = (boxes.narrow(1, i, 1), kinds.narrow(1, i, 1));
         let prompts = Prompts { boxes: &boxes, kinds: &kinds, attend: true };
-        model.semsam.encode_prompts(&image, &prompts, Masks::Last).embedding
+        model.semsam.encode_prompts(&image, &prompts, Predictions::Last).embedding
     };
     let apart = both(false);
     assert_near(&apart, &Tensor::cat(&[alone(0), alone(1)], 1), "embedding");
@@ -146,12 +144,11 @@ fn gradients_reach_every_parameter_that_a_loss_can_train() {
     let pixels = noise(&[1, 3, 96, 96], 9);
     let features = noise(&[1, 2, model.config.llm.hidden_size], 10);
     let image = model.openseed.encode(&pixels);
-    let head = model.openseed.ground(&image, &SegFeatures::all(&features), Masks::All);
+    let head = model.openseed.ground(&image, &SegFeatures::all(&features), Predictions::All);
     let mut loss = Tensor::from(0f32);
-    for prediction in head.earlier.iter().chain([&head.chosen, &head.last]) {
-        let masks = prediction.masks.as_ref().unwrap();
+    for prediction in head.earlier.iter().chain(&head.chosen).chain([&head.last]) {
         loss += prediction.logits.square().sum(Kind::Float) + prediction.boxes.square().sum(Kind::Float);
-        loss += masks.square().sum(Kind::Float);
+        loss += prediction.masks.square().sum(Kind::Float);
     }
     loss.backward();
     let untouched = model.heads.variables().into_iter().filter(|(name, _)| name.starts_with("seg_model."));

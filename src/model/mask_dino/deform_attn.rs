@@ -1,9 +1,12 @@
 //! Multi-scale deformable attention (Zhu et al. 2021): each query looks at a few points of each feature level.
 
+use tch::Device;
 use tch::Kind;
 use tch::Tensor;
 use tch::nn::Path;
 
+use super::sampling;
+use super::sampling::Looks;
 use crate::model::layers::Linear;
 use crate::model::layers::size3;
 
@@ -78,10 +81,31 @@ impl DeformableAttention {
     }
 
     /// Queries `[B, Q, C]` looking at `values` from `reference` -> `[B, Q, C]`.
+    pub fn forward(&self, queries: &Tensor, reference: &Reference, values: &Levels) -> Tensor {
+        let gradients = self.output_proj.learns() || queries.requires_grad() || values.tokens.requires_grad();
+        let seen = match gradients || queries.device() != Device::Cpu {
+            true => self.compose(queries, reference, values),
+            false => self.sample(queries, reference, values),
+        };
+        self.output_proj.forward(&seen)
+    }
+
+    /// Without gradients, on a CPU.
+    fn sample(&self, queries: &Tensor, reference: &Reference, values: &Levels) -> Tensor {
+        let (b, count, _) = size3(queries);
+        let (heads, levels, points) = (self.heads, self.levels, self.points);
+        let offsets = self.sampling_offsets.forward(queries).view([b, count, heads, levels, points, 2]);
+        let weights = self.attention_weights.forward(queries).view([b, count, heads, levels * points]);
+        let weights = weights.softmax(-1, Kind::Float);
+        let projected = Levels { tokens: self.value_proj.forward(&values.tokens), sizes: values.sizes.clone() };
+        sampling::sample(&projected, &Looks { reference, offsets: &offsets, weights: &weights })
+    }
+
+    /// Of libtorch's operators, which have gradients and run anywhere.
     ///
     /// One level after the other, so that only one level's samples are in memory. Queries are the last axis throughout:
     /// libtorch's kernels are several times slower along the few points and the two coordinates.
-    pub fn forward(&self, queries: &Tensor, reference: &Reference, values: &Levels) -> Tensor {
+    fn compose(&self, queries: &Tensor, reference: &Reference, values: &Levels) -> Tensor {
         let (b, count, width) = size3(queries);
         let (heads, levels, points) = (self.heads, self.levels, self.points);
         let per_head = width / heads;
@@ -116,11 +140,72 @@ impl DeformableAttention {
                 Some(sum) => sum + seen,
             });
         }
-        let sum = sum.expect("at least one level").view([b, width, count]);
-        self.output_proj.forward(&sum.transpose(1, 2))
+        sum.expect("at least one level").view([b, width, count]).transpose(1, 2)
     }
 }
 
 /// Codes of libtorch's `grid_sampler`.
 const BILINEAR: i64 = 0;
 const ZEROS: i64 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tch::nn::VarStore;
+
+    /// Everything drawn from `seed`: 24 channels of 4 heads, 3 levels, 2 points.
+    fn layer(seed: i64) -> (VarStore, DeformableAttention) {
+        tch::manual_seed(seed);
+        let store = VarStore::new(Device::Cpu);
+        let layer = DeformableAttention::new(&store.root(), 24, 4, 3, 2);
+        let _no_grad = tch::no_grad_guard();
+        for mut parameter in store.trainable_variables() {
+            let _ = parameter.normal_(0.0, 0.4);
+        }
+        (store, layer)
+    }
+
+    fn noise(shape: &[i64]) -> Tensor {
+        Tensor::randn(shape, (Kind::Float, Device::Cpu))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn one_pass_sees_what_the_operators_see(
+            seed: i64, b in 1i64..3, count in 1i64..700, h in 1i64..9, w in 1i64..9, boxes: bool, reach in 0.1f64..30.0,
+        ) {
+            let _no_grad = tch::no_grad_guard();
+            let (_store, layer) = layer(seed);
+            let maps = [(h, w), (h + 3, w), (1, 2 * w)].map(|(h, w)| noise(&[b, 24, h, w]));
+            let values = Levels::new(&maps);
+            let queries = noise(&[b, count, 24]) * reach; // far beyond the border, too
+            let reference = match boxes {
+                true => Reference::Boxes(Tensor::rand([b, count, 4], (Kind::Float, Device::Cpu))),
+                false => Reference::Points(Tensor::rand([b, count, 2], (Kind::Float, Device::Cpu))),
+            };
+            let [one, other] = [layer.sample(&queries, &reference, &values), layer.compose(&queries, &reference, &values)];
+            prop_assert_eq!(one.size(), other.size());
+            let error = (one - &other).abs().max().double_value(&[]);
+            prop_assert!(error < 1e-4 * other.abs().max().double_value(&[]).max(1.0), "{error}");
+        }
+    }
+
+    #[test]
+    fn gradients_pass_wherever_somebody_wants_them() {
+        let (store, layer) = layer(1);
+        let values = Levels::new(&[(2, 2), (3, 3), (4, 4)].map(|(h, w)| noise(&[1, 24, h, w])));
+        let reference = Reference::Points(Tensor::rand([1, 5, 2], (Kind::Float, Device::Cpu)));
+        layer.forward(&noise(&[1, 5, 24]), &reference, &values).sum(Kind::Float).backward();
+        assert!(store.trainable_variables().iter().all(|parameter| parameter.grad().defined()));
+
+        // A layer that does not learn, between others that do.
+        let mut store = store;
+        store.freeze();
+        let queries = noise(&[1, 5, 24]).set_requires_grad(true);
+        layer.forward(&queries, &reference, &values).sum(Kind::Float).backward();
+        assert!(queries.grad().abs().max().double_value(&[]) > 0.0);
+        assert!(!layer.forward(&queries.detach(), &reference, &values).requires_grad());
+    }
+}

@@ -3,6 +3,7 @@
 pub mod decoder;
 pub mod deform_attn;
 pub mod pixel_decoder;
+mod sampling;
 pub mod swin;
 
 use tch::nn::Path;

@@ -8,6 +8,7 @@ use super::deform_attn::DeformableAttention;
 use super::deform_attn::Levels;
 use super::deform_attn::Reference;
 use crate::model::config::GROUPS;
+use crate::model::layers::Constants;
 use crate::model::layers::Conv;
 use crate::model::layers::ConvShape;
 use crate::model::layers::GroupNorm;
@@ -54,6 +55,7 @@ pub struct PixelDecoder {
     input_proj: Vec<(Conv, GroupNorm)>,
     level_embed: Tensor,
     layers: Vec<EncoderLayer>,
+    places: Constants<Vec<(i64, i64)>, 2>,
     adapter: (Conv, GroupNorm),
     layer: (Conv, GroupNorm),
     mask_features: Conv,
@@ -86,6 +88,7 @@ impl PixelDecoder {
             layers: (0..cfg.layers)
                 .map(|i| EncoderLayer::new(&(&transformer / "encoder" / "layers" / i), cfg))
                 .collect(),
+            places: Constants::default(),
             adapter: with_norm("adapter_1", ConvShape::pointwise(channels[0], width)),
             layer: with_norm("layer_1", ConvShape { stride: 1, ..coarser(width, width) }),
             mask_features: Conv::new(&(p / "mask_features"), ConvShape::pointwise(width, cfg.mask_width)),
@@ -118,14 +121,11 @@ impl PixelDecoder {
 
     fn attend(&self, maps: &[Tensor]) -> Vec<Tensor> {
         let mut levels = Levels::new(maps);
-        let waves = wavelengths(&maps[0], maps[0].size()[1] / 2);
-        let embed = |(level, map): (i64, &Tensor)| {
-            let position = sine_position(map, &waves).flatten(2, 3).transpose(1, 2);
-            position + self.level_embed.select(0, level)
-        };
-        let position = Tensor::cat(&(0..).zip(maps).map(embed).collect::<Vec<_>>(), 1); // [1, tokens, C]
-        let b = levels.tokens.size()[0];
-        let reference = Reference::Points(cell_centres(&levels.sizes, &levels.tokens).expand([b, -1, -1], false));
+        let [sines, centres] = self.places.of(&levels.sizes, || [sines(maps), cell_centres(&levels.sizes, &maps[0])]);
+        let embed =
+            |(level, (h, w)): (i64, &(i64, i64))| self.level_embed.select(0, level).expand([1, h * w, -1], false);
+        let position = sines + Tensor::cat(&(0..).zip(&levels.sizes).map(embed).collect::<Vec<_>>(), 1); // [1, tokens, C]
+        let reference = Reference::Points(centres.expand([levels.tokens.size()[0], -1, -1], false));
         for layer in &self.layers {
             levels.tokens = layer.forward(&levels, &position, &reference);
         }
@@ -151,6 +151,13 @@ pub fn cell_centres(sizes: &[(i64, i64)], like: &Tensor) -> Tensor {
         Tensor::stack(&[x, y], -1).view([1, h * w, 2])
     };
     Tensor::cat(&sizes.iter().map(level).collect::<Vec<_>>(), 1)
+}
+
+/// [`sine_position`] of all levels, `[1, tokens, C]`.
+fn sines(maps: &[Tensor]) -> Tensor {
+    let waves = wavelengths(&maps[0], maps[0].size()[1] / 2);
+    let rows = maps.iter().map(|map| sine_position(map, &waves).flatten(2, 3).transpose(1, 2));
+    Tensor::cat(&rows.collect::<Vec<_>>(), 1)
 }
 
 /// `[1, C, H, W]`: sines of the row in the first half of the channels, of the column in the second; `C / 2` wavelengths.

@@ -4,6 +4,7 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use crate::model::config::SwinConfig;
+use crate::model::layers::Constants;
 use crate::model::layers::Conv;
 use crate::model::layers::ConvShape;
 use crate::model::layers::LayerNorm;
@@ -59,8 +60,7 @@ impl Swin {
         let (_, _, mut height, mut width) = size4(&x);
         let mut x = self.norm.forward(&x.flatten(2, 3).transpose(1, 2));
         if let Some(places) = &self.absolute_pos_embed {
-            let places = places.upsample_bicubic2d([height, width], false, None, None); // [1, C, H, W]
-            x += places.flatten(2, 3).transpose(1, 2);
+            x += resized(places, height, width).flatten(2, 3).transpose(1, 2);
         }
         let mut maps = Vec::new();
         for stage in &self.stages {
@@ -75,10 +75,24 @@ impl Swin {
     }
 }
 
+/// A table of positions `[1, C, h, w]` -> `[1, C, H, W]`.
+fn resized(places: &Tensor, height: i64, width: i64) -> Tensor {
+    let (_, _, rows, columns) = size4(places);
+    match (rows, columns) == (height, width) {
+        true => places.shallow_clone(), // what the kernel gives, too, but not for nothing
+        false => places.upsample_bicubic2d([height, width], false, None, None),
+    }
+}
+
 /// Zeros on the right and below of `[.., H, W]` up to a multiple of `step`.
 fn pad_to(x: &Tensor, height: i64, width: i64, step: i64) -> Tensor {
     let (below, right) = ((step - height % step) % step, (step - width % step) % step);
     if below + right == 0 { x.shallow_clone() } else { x.constant_pad_nd([0, right, 0, below]) }
+}
+
+/// So many rows and columns of zeros below and on the right of `[B, H, W, C]`. None: not even a copy.
+fn padded(map: &Tensor, below: i64, right: i64) -> Tensor {
+    if below + right == 0 { map.shallow_clone() } else { map.constant_pad_nd([0, 0, 0, right, 0, below]) }
 }
 
 #[derive(Debug)]
@@ -87,6 +101,7 @@ struct Stage {
     norm: LayerNorm,
     downsample: Option<PatchMerging>,
     window: i64,
+    apart: Constants<(i64, i64), 1>,
 }
 
 impl Stage {
@@ -99,12 +114,16 @@ impl Stage {
             norm: LayerNorm::new(p / format!("norm{stage}"), width),
             downsample: (stage + 1 < cfg.depths.len()).then(merging),
             window: cfg.window_size,
+            apart: Constants::default(),
         }
     }
 
     fn blocks(&self, x: Tensor, height: i64, width: i64) -> Tensor {
-        let apart = shift_mask(height, width, self.window, &x);
-        self.blocks.iter().fold(x, |x, block| block.forward(&x, height, width, &apart))
+        let shifted = self.blocks.iter().any(|block| block.shift > 0);
+        let mask = || [shift_mask(height, width, self.window, &x)];
+        let apart = shifted.then(|| self.apart.of(&(height, width), mask));
+        let apart = apart.as_ref().map(|[apart]| apart);
+        self.blocks.iter().fold(x.shallow_clone(), |x, block| block.forward(&x, height, width, apart))
     }
 
     /// Without `contiguous`, what follows would take libtorch's channels-last kernels, which round otherwise (model.md 5).
@@ -166,17 +185,17 @@ impl Block {
         }
     }
 
-    /// `[B, height * width, C]` -> the same.
-    fn forward(&self, x: &Tensor, height: i64, width: i64, apart: &Tensor) -> Tensor {
+    /// `[B, height * width, C]` -> the same; `apart` is the mask of shifted windows.
+    fn forward(&self, x: &Tensor, height: i64, width: i64, apart: Option<&Tensor>) -> Tensor {
         let (b, tokens, c) = size3(x);
         let map = self.norm1.forward(x).view([b, height, width, c]);
         let window = self.attn.window;
         let (below, right) = ((window - height % window) % window, (window - width % window) % window);
-        let mut map = map.constant_pad_nd([0, 0, 0, right, 0, below]);
+        let mut map = padded(&map, below, right);
         if self.shift > 0 {
             map = map.roll([-self.shift, -self.shift], [1, 2]);
         }
-        let seen = self.attn.forward(&windows(&map, window), (self.shift > 0).then_some(apart));
+        let seen = self.attn.forward(&windows(&map, window), apart.filter(|_| self.shift > 0));
         let mut map = unwindows(&seen, window, b, height + below, width + right);
         if self.shift > 0 {
             map = map.roll([self.shift, self.shift], [1, 2]);
@@ -193,6 +212,7 @@ struct WindowAttention {
     qkv: Linear,
     proj: Linear,
     relative_position_bias_table: Tensor, // [(2 window - 1)^2, heads]
+    offsets: Tensor,                      // window^4 rows of the table: one for each pair of tokens
     heads: i64,
     window: i64,
 }
@@ -204,6 +224,7 @@ impl WindowAttention {
             qkv: Linear::new(p / "qkv", width, 3 * width),
             proj: Linear::new(p / "proj", width, width),
             relative_position_bias_table: param(p, "relative_position_bias_table", &[offsets, heads]),
+            offsets: Self::offsets(window).to_device(p.device()),
             heads,
             window,
         }
@@ -225,15 +246,18 @@ impl WindowAttention {
 
     /// `[heads, window^2, window^2]`: the table's row for the offset between two tokens.
     fn bias(&self) -> Tensor {
-        let (side, tokens) = (self.window, self.window * self.window);
+        let (table, tokens) = (&self.relative_position_bias_table, self.window * self.window);
+        table.index_select(0, &self.offsets).view([tokens, tokens, self.heads]).permute([2, 0, 1])
+    }
+
+    fn offsets(side: i64) -> Tensor {
+        let tokens = side * side;
         let offset = |i: i64, j: i64| {
             let (rows, columns) = (i / side - j / side + side - 1, i % side - j % side + side - 1);
             rows * (2 * side - 1) + columns
         };
-        let index: Vec<i64> = (0..tokens).flat_map(|i| (0..tokens).map(move |j| offset(i, j))).collect();
-        let index = Tensor::from_slice(&index).to_device(self.relative_position_bias_table.device());
-        let rows = self.relative_position_bias_table.index_select(0, &index);
-        rows.view([tokens, tokens, self.heads]).permute([2, 0, 1])
+        let rows: Vec<i64> = (0..tokens).flat_map(|i| (0..tokens).map(move |j| offset(i, j))).collect();
+        Tensor::from_slice(&rows)
     }
 }
 
@@ -254,7 +278,7 @@ impl PatchMerging {
     /// `[B, height * width, C]` -> `[B, height/2 * width/2, 2C]`, halves rounded up.
     fn forward(&self, x: &Tensor, height: i64, width: i64) -> Tensor {
         let (b, _, c) = size3(x);
-        let map = x.view([b, height, width, c]).constant_pad_nd([0, 0, 0, width % 2, 0, height % 2]);
+        let map = padded(&x.view([b, height, width, c]), height % 2, width % 2);
         let corner = |row: i64, column: i64| map.slice(1, row, None, 2).slice(2, column, None, 2);
         let merged = Tensor::cat(&[corner(0, 0), corner(1, 0), corner(0, 1), corner(1, 1)], -1);
         self.reduction.forward(&self.norm.forward(&merged.flatten(1, 2)))
