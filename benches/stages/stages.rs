@@ -5,9 +5,11 @@ use std::error::Error;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use llava_grounding::grounder::Grounder;
 use llava_grounding::grounder::Options;
+use llava_grounding::grounder::Phrases;
 use llava_grounding::grounder::Request;
 use llava_grounding::grounder::generate::Limits;
 use llava_grounding::model::Config;
@@ -85,19 +87,31 @@ pub fn model() -> Result<Vec<Row>, Box<dyn Error>> {
     let grounder = Grounder::load(None, "cpu", "auto")?;
     // Of the last frame everything seen is kept, so taking turns makes every frame a new one.
     let frames = [0, 1].map(|_| Frame { camera: "default".into(), header: header(), image: Arc::new(picture()) });
-    let (mut rows, mut follow) = (vec![], look(&grounder, &frames)?);
-    for (mode, text) in [(Mode::Refer, "the red mug"), (Mode::Chat, "what is left of the plate?")] {
-        let command = Command { text: text.into(), mode, ..Command::default() };
+    let what = "a whole answer of the model that ships, 1280x720; limit 150 ms";
+    let mut asked = [(Mode::Refer, "the red mug"), (Mode::Chat, "what is left of the plate?")].map(|(mode, text)| {
         let name = format!("{mode:?}").to_lowercase();
-        let what = "a whole answer of the model that ships, 1280x720; limit 150 ms";
-        let (whole, answer) = answers(&grounder, &frames, &command, &format!("{name} in all"), what);
-        if let Some(share) = whole.first().and_then(|whole| follow.share_of(whole)) {
+        let command = Command { text: text.into(), mode, ..Command::default() };
+        (Asked::new(&grounder, command), name)
+    });
+    let mut look = Look::new(&grounder, &frames[0])?;
+    let mut new_frames = frames.iter().cycle();
+    let mut next = || new_frames.next().expect("a bench has frames");
+    // In turn, so that a core that slows down slows all of them down.
+    for _ in 0..=ANSWERS {
+        asked.iter_mut().for_each(|(asked, _)| asked.answer(next()));
+        look.again(next());
+    }
+    let mut rows = vec![];
+    let mut follow = Row::new("follow", look.times.split_off(1), LOOK);
+    for (whole, name) in &mut asked {
+        let whole_rows = whole.rows(&format!("{name} in all"), what);
+        if let Some(share) = whole_rows.first().and_then(|whole| follow.share_of(whole)) {
             follow = follow.noted(&format!("; {share}"));
         }
-        rows.extend(whole);
-        let what = "a second command on the same frame";
-        rows.extend(answers(&grounder, &frames[..1], &command, &format!("{name}, same frame"), what).0);
-        if let Some(answer) = answer.filter(|_| mode == Mode::Chat) {
+        rows.extend(whole_rows);
+        (0..=ANSWERS).for_each(|_| whole.answer(&frames[0]));
+        rows.extend(whole.rows(&format!("{name}, same frame"), "a second command on the same frame"));
+        if let Some(answer) = whole.last.take().filter(|answer| answer.mode == Mode::Chat) {
             rows.extend(published(&frames[0], &answer));
         }
     }
@@ -105,34 +119,54 @@ pub fn model() -> Result<Vec<Row>, Box<dyn Error>> {
     Ok(rows)
 }
 
-/// Answers to one command on `frames` in turn, and the last of them.
-fn answers(
-    grounder: &Grounder,
-    frames: &[Frame],
-    command: &Command,
-    name: &str,
-    what: &str,
-) -> (Vec<Row>, Option<Answer>) {
-    let tunables = Tunables { refer_force: true, ..Tunables::default() };
-    let mut stages: BTreeMap<usize, (&str, Vec<Duration>)> = BTreeMap::new();
-    let mut answer: Option<Answer> = None;
-    let mut frames = frames.iter().cycle();
-    let mut rows = vec![measure(name, 40, what, || {
-        let frame = frames.next().expect("a bench has frames");
-        let said = perceive(grounder, frame, command, &tunables, &mut |_| Flow::Continue);
+const ANSWERS: usize = 40;
+const LOOK: &str = "image head and selection on a new frame; limit a third of a whole answer";
+
+/// Answers to one command, and how long they took.
+struct Asked<'a> {
+    grounder: &'a Grounder,
+    command: Command,
+    whole: Vec<Duration>,
+    stages: BTreeMap<usize, (&'static str, Vec<Duration>)>,
+    last: Option<Answer>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(grounder: &'a Grounder, command: Command) -> Self {
+        Self { grounder, command, whole: vec![], stages: BTreeMap::new(), last: None }
+    }
+
+    fn answer(&mut self, frame: &Frame) {
+        let tunables = Tunables { refer_force: true, ..Tunables::default() };
+        let start = Instant::now();
+        let said = perceive(self.grounder, frame, &self.command, &tunables, &mut |_| Flow::Continue);
+        self.whole.push(start.elapsed());
         for (i, (stage, ms)) in said.stages.iter().enumerate() {
             let time = Duration::from_secs_f64(f64::from(*ms) / 1e3);
-            stages.entry(i).or_insert((stage, vec![])).1.push(time);
+            self.stages.entry(i).or_insert((stage, vec![])).1.push(time);
         }
-        answer = Some(said);
-    })];
-    rows.extend(stages.into_values().map(|(stage, times)| Row::new(&format!("  {stage}"), times, "")));
-    (rows, answer)
+        self.last = Some(said);
+    }
+
+    /// All and then each stage, the first answer being left out; forgets the times.
+    fn rows(&mut self, name: &str, what: &str) -> Vec<Row> {
+        let warm = |mut times: Vec<Duration>| times.split_off(1);
+        let mut rows = vec![Row::new(name, warm(std::mem::take(&mut self.whole)), what)];
+        let stages = std::mem::take(&mut self.stages).into_values();
+        rows.extend(stages.map(|(stage, times)| Row::new(&format!("  {stage}"), warm(times), "")));
+        rows
+    }
 }
 
 /// What following costs on every new frame.
-fn look(grounder: &Grounder, frames: &[Frame]) -> Result<Row, Box<dyn Error>> {
-    let options = Options {
+struct Look<'a> {
+    grounder: &'a Grounder,
+    phrases: Phrases,
+    times: Vec<Duration>,
+}
+
+impl<'a> Look<'a> {
+    const OPTIONS: Options = Options {
         limits: Limits { max_new_tokens: 1, temperature: 0.0, seed: 0 },
         threshold: None,
         max_regions: None,
@@ -140,14 +174,19 @@ fn look(grounder: &Grounder, frames: &[Frame]) -> Result<Row, Box<dyn Error>> {
         upsampling: None,
         refer_force: true,
     };
-    let request = Request { mode: Mode::Refer, text: "the red mug", prompts: &[], drawn_in: None, history: &[] };
-    let answer = grounder.ground(&frames[0].image, &request, &options, &mut |_| Flow::Continue)?;
-    let phrases = answer.phrases.ok_or("REFER by force points at nothing")?;
-    let mut frames = frames.iter().cycle().skip(1);
-    Ok(measure("follow", 40, "image head and selection on a new frame; limit a third of a whole answer", || {
-        let frame = frames.next().expect("a bench has frames");
-        let _ = black_box(grounder.look(&frame.image, &phrases, &options, &mut |_| Flow::Continue));
-    }))
+
+    fn new(grounder: &'a Grounder, frame: &Frame) -> Result<Self, Box<dyn Error>> {
+        let request = Request { mode: Mode::Refer, text: "the red mug", prompts: &[], drawn_in: None, history: &[] };
+        let answer = grounder.ground(&frame.image, &request, &Self::OPTIONS, &mut |_| Flow::Continue)?;
+        let phrases = answer.phrases.ok_or("REFER by force points at nothing")?;
+        Ok(Self { grounder, phrases, times: vec![] })
+    }
+
+    fn again(&mut self, frame: &Frame) {
+        let start = Instant::now();
+        let _ = black_box(self.grounder.look(&frame.image, &self.phrases, &Self::OPTIONS, &mut |_| Flow::Continue));
+        self.times.push(start.elapsed());
+    }
 }
 
 fn published(frame: &Frame, answer: &Answer) -> Vec<Row> {
