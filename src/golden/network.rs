@@ -16,6 +16,7 @@ use crate::grounder::generate::Limits;
 use crate::grounder::generate::generate;
 use crate::grounder::preprocess;
 use crate::model::HeadOutput;
+use crate::model::KvCache;
 use crate::model::LlavaGrounding;
 use crate::model::Objects;
 use crate::model::Predictions;
@@ -138,7 +139,7 @@ fn language(
 fn words(model: &LlavaGrounding, case: &Case, embeds: &Tensor, report: &mut Report) -> Generated {
     let limits = Limits { max_new_tokens: model.config.max_new_tokens, temperature: 0.0, seed: 0 };
     let mut logits = Vec::new();
-    let generated = generate(model, embeds, &limits, |token| {
+    let generated = generate(model, &mut KvCache::new(model.llama.layers()), embeds, &limits, |token| {
         logits.push(token.logits.shallow_clone());
         Flow::Continue
     });

@@ -60,21 +60,21 @@ pub struct Generated {
     pub end: End,
 }
 
-/// Speaks after `prompt` `[1, T, D]`. `on_token` hears every token and can end the answer.
+/// Speaks after what `cache` knows and `prompt` `[1, T, D]`. `on_token` hears every token and can end the answer.
 pub fn generate(
     model: &LlavaGrounding,
+    cache: &mut KvCache,
     prompt: &Tensor,
     limits: &Limits,
     mut on_token: impl FnMut(&Token) -> Flow,
 ) -> Generated {
     let config = &model.config;
-    let mut cache = KvCache::new(model.llama.layers());
     let mut random = SplitMix(limits.seed);
     let (mut ids, mut seg_positions, mut features) = (Vec::new(), Vec::new(), Vec::new());
     let mut end = End::Length;
     let mut input = prompt.shallow_clone();
     while ids.len() < limits.max_new_tokens {
-        let hidden = last_hidden(model, &input, &mut cache);
+        let hidden = last_hidden(model, &input, cache);
         if config.seg_feature == SegFeature::Itself && ids.last() == Some(&config.seg_token_id) {
             features.push(hidden.shallow_clone());
         }
@@ -101,7 +101,7 @@ pub fn generate(
     }
     if features.len() < seg_positions.len() && end != End::Aborted {
         // `self`: the answer ended on a `<seg>`, whose own state takes one more step.
-        features.push(last_hidden(model, &model.embed_ids(&[config.seg_token_id]), &mut cache));
+        features.push(last_hidden(model, &model.embed_ids(&[config.seg_token_id]), cache));
     }
     let seg_features = (!features.is_empty()).then(|| Tensor::cat(&features, 1).to_kind(Kind::Float));
     Generated { ids, seg_features, seg_positions, end }
@@ -116,8 +116,8 @@ fn ending(said: bool, flow: Flow) -> Option<End> {
     }
 }
 
-/// `[1, T, D]` -> the last hidden state `[1, 1, D]`.
-fn last_hidden(model: &LlavaGrounding, input: &Tensor, cache: &mut KvCache) -> Tensor {
+/// `[1, T, D]` after what `cache` knows -> the last hidden state `[1, 1, D]`.
+pub fn last_hidden(model: &LlavaGrounding, input: &Tensor, cache: &mut KvCache) -> Tensor {
     let hidden = model.llama.forward(input, Some(cache));
     hidden.narrow(1, hidden.size()[1] - 1, 1)
 }
@@ -145,6 +145,16 @@ mod tests {
 
     fn limits(max_new_tokens: usize, temperature: f64, seed: u64) -> Limits {
         Limits { max_new_tokens, temperature, seed }
+    }
+
+    /// From nothing.
+    fn generate(
+        model: &LlavaGrounding,
+        prompt: &Tensor,
+        limits: &Limits,
+        on_token: impl FnMut(&Token) -> Flow,
+    ) -> Generated {
+        super::generate(model, &mut KvCache::new(model.llama.layers()), prompt, limits, on_token)
     }
 
     #[test]

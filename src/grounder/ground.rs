@@ -12,6 +12,7 @@ use super::Grounder;
 use super::generate::End;
 use super::generate::Limits;
 use super::generate::generate;
+use super::generate::last_hidden;
 use super::grow::grow;
 use super::objects;
 use super::pointing;
@@ -29,6 +30,7 @@ use super::stages::Times;
 use super::text::Mention;
 use super::text::Reader;
 use super::text::Spoken;
+use crate::model::KvCache;
 use crate::model::Objects;
 use crate::model::PixelFeatures;
 use crate::model::Predictions;
@@ -36,7 +38,7 @@ use crate::model::Prompts;
 use crate::model::config::MaskUpsampling;
 use crate::model::config::ObjectSlots;
 use crate::model::config::SegFeature;
-use crate::model::splice::splice;
+use crate::model::splice;
 use crate::types::Finder;
 use crate::types::Flow;
 use crate::types::GroundedObject;
@@ -213,12 +215,21 @@ impl Grounder {
             }
         };
         begin(&mut stages, "embed")?;
-        let embedded = self.embed(sight.image_tokens(&self.model), &prompt, pointed.as_ref());
+        sight.image_tokens(&self.model);
+        let question = self.embed(&prompt, pointed.as_ref());
 
         begin(&mut stages, "generate")?;
         let said = match stages.finished() {
-            true => silence(),
-            false => self.speak(&embedded, sight, request, options, &mut stages)?,
+            // The time was over before the first word.
+            true => {
+                Said { spoken: Spoken::default(), seg_features: None, referred: false, end: End::Finished, tokens: 0 }
+            }
+            false => {
+                let mut heard = sight.heard(&self.model, &prompt.before);
+                let said = self.speak(&mut heard, &question, sight, request, options, &mut stages);
+                sight.hear(heard);
+                said?
+            }
         };
         let Said { spoken, seg_features, referred, end, tokens } = said;
 
@@ -281,18 +292,18 @@ impl Grounder {
         Pointed { regions: regions.collect(), features: output.embedding.select(0, 0) }
     }
 
-    /// The image's features `[1, N, D]` and the words -> `[1, T, D]`. Each prompt fills its own slot: there are as many
-    /// as slots, so the official rule (Q8) is met where it can be.
-    pub fn embed(&self, image: &Tensor, prompt: &prompt::Prompt, pointed: Option<&Pointed>) -> Tensor {
-        let (before, after) = (self.model.embed_ids(&prompt.before), self.model.embed_ids(&prompt.after));
+    /// The words after the image, `[1, T, D]`. Each prompt fills its own slot: there are as many as slots, so the official
+    /// rule (Q8) is met where it can be.
+    fn embed(&self, prompt: &prompt::Prompt, pointed: Option<&Pointed>) -> Tensor {
         let objects = pointed.map(|pointed| Objects { features: &pointed.features, slots: &prompt.slots });
-        splice(&before, image, &after, objects.as_ref(), ObjectSlots::InOrder)
+        splice::filled(&self.model.embed_ids(&prompt.after), objects.as_ref(), ObjectSlots::InOrder)
     }
 
-    /// The words after the prompt `[1, T, D]`. `sight` serves those who want to see a phrase as soon as it is complete.
+    /// The words after what was `heard` and the `question` `[1, T, D]`. `sight` serves those who want to see a phrase as soon as it is complete.
     fn speak(
         &self,
-        prompt: &Tensor,
+        heard: &mut KvCache,
+        question: &Tensor,
         sight: &mut Sight,
         request: &Request,
         options: &Options,
@@ -300,7 +311,7 @@ impl Grounder {
     ) -> Result<Said, GroundError> {
         let refers = request.mode == Mode::Refer;
         if refers && options.refer_force {
-            return Ok(self.forced(prompt));
+            return Ok(self.forced(heard, question));
         }
         let mut limits = options.limits;
         limits.max_new_tokens = limits.max_new_tokens.min(self.model.config.max_new_tokens);
@@ -311,7 +322,7 @@ impl Grounder {
         let seg = self.tokenizer.ids().seg;
         let (mut referred, mut told) = (false, 0);
         let sight = RefCell::new(sight);
-        let generated = generate(&self.model, prompt, &limits, |token| {
+        let generated = generate(&self.model, heard, question, &limits, |token| {
             token.ids.last().into_iter().for_each(|id| reader.push(*id));
             referred = refers && token.ids == [seg];
             if let Some((feature, mention)) = token.seg_features.get(told).zip(reader.mentions().get(told))
@@ -356,15 +367,12 @@ impl Grounder {
     }
 
     /// As if the model had said `<seg>` first.
-    fn forced(&self, prompt: &Tensor) -> Said {
-        let input = match self.model.config.seg_feature {
-            SegFeature::Predict => prompt.shallow_clone(),
-            SegFeature::Itself => {
-                Tensor::cat(&[prompt.shallow_clone(), self.model.embed_ids(&[self.tokenizer.ids().seg])], 1)
-            }
-        };
-        let hidden = self.model.llama.forward(&input, None);
-        let last = hidden.narrow(1, hidden.size()[1] - 1, 1).to_kind(Kind::Float);
+    fn forced(&self, heard: &mut KvCache, question: &Tensor) -> Said {
+        let mut input = question.shallow_clone();
+        if self.model.config.seg_feature == SegFeature::Itself {
+            input = Tensor::cat(&[input, self.model.embed_ids(&[self.tokenizer.ids().seg])], 1);
+        }
+        let last = last_hidden(&self.model, &input, heard).to_kind(Kind::Float);
         let spoken = super::text::read(&self.tokenizer, &[self.tokenizer.ids().seg]);
         Said { spoken, seg_features: Some(last), referred: true, end: End::Said, tokens: 0 }
     }
@@ -380,11 +388,6 @@ impl Grounder {
             min_confidence: config.min_confidence.filter(|_| !options.refer_force),
         }
     }
-}
-
-/// The time was over before the first word.
-fn silence() -> Said {
-    Said { spoken: Spoken::default(), seg_features: None, referred: false, end: End::Finished, tokens: 0 }
 }
 
 fn begin(stages: &mut Stages, stage: &'static str) -> Result<(), GroundError> {

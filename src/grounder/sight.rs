@@ -7,12 +7,13 @@ use tch::Tensor;
 
 use super::preprocess;
 use super::preprocess::Letterbox;
+use crate::model::KvCache;
 use crate::model::LlavaGrounding;
 use crate::model::PixelFeatures;
 use crate::types::RgbImage;
 
 /// The image and the parts that are known of it. With the 7B at 1024 px the features of the two heads are some 150 MB
-/// each, on the device of the model.
+/// each, what the language model keeps of the image some 400 MB, on the device of the model.
 #[derive(Debug)]
 pub struct Sight {
     /// Kept, so that no other image can come to lie at its address.
@@ -21,6 +22,7 @@ pub struct Sight {
     clip_input: Option<Tensor>,
     head_input: Option<Tensor>,
     image_tokens: Option<Tensor>,
+    heard: Option<KvCache>,
     head: Option<PixelFeatures>,
     prompt_head: Option<PixelFeatures>,
 }
@@ -34,6 +36,7 @@ impl Sight {
             clip_input: None,
             head_input: None,
             image_tokens: None,
+            heard: None,
             head: None,
             prompt_head: None,
         }
@@ -67,6 +70,24 @@ impl Sight {
     pub fn image_tokens(&mut self, model: &LlavaGrounding) -> &Tensor {
         let input = self.clip_input(model).shallow_clone();
         self.image_tokens.get_or_insert_with(|| model.image_tokens(&input))
+    }
+
+    /// What the language model knows after the ids `before`, which every prompt begins with, and the image. Who speaks on
+    /// from there gives it back by [`Self::hear`].
+    pub fn heard(&mut self, model: &LlavaGrounding, before: &[i64]) -> KvCache {
+        let image = self.image_tokens(model).shallow_clone();
+        if let Some(mut known) = self.heard.take() {
+            known.truncate(before.len() as i64 + image.size()[1]);
+            return known;
+        }
+        let mut cache = KvCache::new(model.llama.layers());
+        let _ = model.llama.forward(&Tensor::cat(&[model.embed_ids(before), image], 1), Some(&mut cache));
+        cache
+    }
+
+    /// Keeps it for the next command.
+    pub fn hear(&mut self, cache: KvCache) {
+        self.heard = Some(cache);
     }
 
     /// What the grounding head works on.
@@ -105,6 +126,15 @@ mod tests {
             ]
         };
         assert_eq!(places(), places());
+        let heard = sight.heard(&model, &[1, 20]);
+        let known = heard.len();
+        let words = model.embed_ids(&[30, 31]);
+        let speak = |mut cache: KvCache| (model.llama.forward(&words, Some(&mut cache)), cache);
+        let (first, heard) = speak(heard);
+        sight.hear(heard);
+        let heard = sight.heard(&model, &[1, 20]);
+        assert_eq!((known, heard.len()), (2 + model.config.clip.tokens(), known), "what was said since is forgotten");
+        assert_eq!(speak(heard).0, first);
         assert!(sight.is_of(&Arc::clone(&image)) && !sight.is_of(&Arc::new(RgbImage::clone(&image))));
     }
 }

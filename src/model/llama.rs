@@ -104,7 +104,7 @@ impl Llama {
     }
 }
 
-/// Keys and values of the positions seen so far, one entry a layer. Belongs to one answer; not for training.
+/// Keys and values of the positions seen so far, one entry a layer. Not for training.
 #[derive(Debug)]
 pub struct KvCache {
     layers: Vec<LayerCache>,
@@ -119,6 +119,11 @@ impl KvCache {
     /// Positions in it.
     pub fn len(&self) -> i64 {
         self.layers.first().map_or(0, |layer| layer.len)
+    }
+
+    /// Forgets what comes after the first `len` positions, and keeps the room for others.
+    pub fn truncate(&mut self, len: i64) {
+        self.layers.iter_mut().for_each(|layer| layer.len = layer.len.min(len));
     }
 
     /// True before the first forward.

@@ -21,11 +21,15 @@ pub fn positions(ids: &[i64], id: i64) -> Vec<i64> {
 
 /// `before` `[1, T0, D]`, `image` `[1, N, D]`, `after` `[1, T1, D]` -> `[1, T0 + N + T1, D]`, slots of `after` filled.
 pub fn splice(before: &Tensor, image: &Tensor, after: &Tensor, objects: Option<&Objects>, rule: ObjectSlots) -> Tensor {
-    let after = match objects {
+    Tensor::cat(&[before, image, &filled(after, objects, rule)], 1)
+}
+
+/// `after` `[1, T1, D]` with its slots filled.
+pub fn filled(after: &Tensor, objects: Option<&Objects>, rule: ObjectSlots) -> Tensor {
+    match objects {
         Some(objects) if !objects.slots.is_empty() => fill_slots(after, objects, rule),
         _ => after.shallow_clone(),
-    };
-    Tensor::cat(&[before, image, &after], 1)
+    }
 }
 
 fn fill_slots(after: &Tensor, objects: &Objects, rule: ObjectSlots) -> Tensor {

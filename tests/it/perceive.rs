@@ -93,7 +93,8 @@ fn pointer(text: &str, mode: Mode) -> Grounder {
     let hidden = tch::no_grad(|| {
         let clip = clip_input(&frame().image, &grounder.model.config);
         let image = grounder.model.image_tokens(&clip);
-        let embedded = grounder.embed(&image, &grounder.prompt(&request).unwrap(), None);
+        let prompt = grounder.prompt(&request).unwrap();
+        let embedded = grounder.model.embed(&image, &prompt.before, &prompt.after, None);
         grounder.model.llama.forward(&embedded, None).get(0).get(-1)
     });
     set_seg_row(&grounder, |_| &hidden * 100.0);
