@@ -15,8 +15,8 @@
 //! | 5 | [`pipeline`], `asks.rs` | `Asks::take(&mut history, ..)` | a command and its frame, for a free worker |
 //! | 6 | [`mod@perceive`] | `perceive(&grounder, &frame, &command, ..)` | the [`types::Answer`], by steps 7 to 11 |
 //! | 7 | [`grounder::preprocess`] | `clip_input(..)`, `head_input(..)` | `[1, 3, N, N]`, `[1, 3, S, S]` and the letterbox |
-//! | 8 | [`model`]: `clip`, `projector`, `splice` | `image_tokens(..)`, `embed(..)` | the prompt, `[1, T, D]` |
-//! | 9 | [`grounder::generate`] | `generate(..)` | ids, and a feature for each `<seg>`, `[1, K, D]` |
+//! | 8 | [`model`]: `clip`, `projector`, `splice` | `image_tokens(..)`, `filled(..)` | image `[1, N, D]`, question `[1, T, D]` |
+//! | 9 | [`grounder::sight`], [`grounder::generate`] | `heard(..)`, `generate(..)` | the language model behind the image; ids, and a feature for each `<seg>`, `[1, K, D]` |
 //! | 10 | [`model::openseed`] | `head(..)` | boxes `[Q, 4]`, mask logits, logits `[Q, K]` |
 //! | 11 | [`grounder::select`], [`grounder::text`] | `select(..)`, `Reader` | regions in the image's pixels, text with spans |
 //! | 12 | [`geometry::place`] | `place(&mut answer, &mut sight, &rules)` | poses, sizes and pinches, or why there are none |
@@ -27,8 +27,9 @@
 //! the model works, and waited for a little afterwards (`pipeline/placing.rs`): inference never waits for them.
 //!
 //! `ground` runs steps 6 to 11 on a file, `replay` 2 to 13 on a bag with the bag's time as clock; only the live node has
-//! threads (the table in [`pipeline`]) and states (`pipeline/managed.rs`). Beside the walk: [`follow`] keeps the
-//! objects of an answer on the frames after it, from steps 7, 10 and 11 alone (`Grounder::look`); [`sim`] renders scenes with
+//! threads that last (the table in [`pipeline`]) and states (`pipeline/managed.rs`); step 10 takes all cores for a moment on
+//! a CPU (`model/mask_dino/sampling.rs`). Beside the walk: [`follow`] keeps the objects of an answer on the frames after
+//! it, from steps 7, 10 and 11 alone (`Grounder::look`); [`sim`] renders scenes with
 //! exact truth, [`train`] has losses and data, [`eval`] scores answers against that truth, [`golden`] compares the network
 //! with outputs of the official code.
 

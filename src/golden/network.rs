@@ -186,7 +186,8 @@ fn grounding(case: &Case, head: &HeadOutput, report: &mut Report) {
     line("openseed.enc_scores_max", &head.two_stage.scores, FEATURES).report(report);
     line("openseed.topk_idx", &head.two_stage.chosen, Near::Exact).report(report);
     decoder(case, "openseed", &head.decoded, &head.two_stage.queries, &head.two_stage.boxes, report);
-    let mut chosen = Stage::new(case, "openseed.interm");
+    let mut chosen = Stage::new(case, "openseed.interm")
+        .require(head.chosen.is_some(), || "the choice of queries made no prediction".into());
     if let Some(prediction) = &head.chosen {
         chosen = chosen.check("openseed.interm_logits", &prediction.logits, FEATURES).check(
             "openseed.interm_boxes",

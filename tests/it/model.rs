@@ -97,6 +97,7 @@ fn phrases_of_a_batch_are_those_of_its_items() {
         assert_near(&of_item(&batch.last.logits).narrow(2, 0, phrases), &alone.last.logits, "logits");
         assert_near(&of_item(&batch.last.boxes), &alone.last.boxes, "boxes");
         assert_near(&of_item(&batch.last.masks), &alone.last.masks, "masks");
+        assert!(alone.earlier.is_empty() && alone.chosen.is_none(), "answers need the last alone");
     }
     let padded = batch.last.logits.select(0, 1).select(1, 1);
     assert_eq!(padded.max().double_value(&[]), -100.0);
