@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::LazyLock;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -19,6 +20,8 @@ use llava_grounding::model::init;
 use llava_grounding::model::openseed::OpenSeed;
 use llava_grounding::params::Tunables;
 use llava_grounding::perceive::perceive;
+use llava_grounding::sim::draw;
+use llava_grounding::sim::truth;
 use llava_grounding::types::Answer;
 use llava_grounding::types::Command;
 use llava_grounding::types::Flow;
@@ -41,14 +44,13 @@ const SIZE: (u32, u32) = (1280, 720);
 const RUNS: usize = 200;
 const SEVEN_B: &str = include_str!("../../config/models/llava_grounding_7b/config.json");
 
-/// A picture with something in it.
+/// A rendered table with two boxes, two bowls and a ring on it.
 pub fn picture() -> RgbImage {
-    let (width, height) = SIZE;
-    let data = (0..width * height).flat_map(|i| {
-        let (x, y) = (i % width, i / width);
-        [(x / 5) as u8, (y / 3) as u8, ((x / 40 + y / 40) % 2 * 200) as u8]
+    static PICTURE: LazyLock<RgbImage> = LazyLock::new(|| {
+        let drawn = draw::draw(&mut draw::rng(draw::Split::Test, 901, 0), draw::Split::Test, SIZE.0, SIZE.1);
+        truth::shoot(&drawn.scene, &drawn.view, &drawn.sensor, 0).image
     });
-    RgbImage { width, height, data: data.collect() }
+    PICTURE.clone()
 }
 
 /// It as the bytes of a `sensor_msgs/Image`.
@@ -87,8 +89,12 @@ pub fn model() -> Result<Vec<Row>, Box<dyn Error>> {
     let grounder = Grounder::load(None, "cpu", "auto")?;
     // Of the last frame everything seen is kept, so taking turns makes every frame a new one.
     let frames = [0, 1].map(|_| Frame { camera: "default".into(), header: header(), image: Arc::new(picture()) });
-    let what = "a whole answer of the model that ships, 1280x720; limit 150 ms";
-    let mut asked = [(Mode::Refer, "the red mug"), (Mode::Chat, "what is left of the plate?")].map(|(mode, text)| {
+    let questions = [
+        (Mode::Refer, REFERRED),
+        (Mode::Chat, "what is left of the brown ring?"),
+        (Mode::Describe, "describe the scene"),
+    ];
+    let mut asked = questions.map(|(mode, text)| {
         let name = format!("{mode:?}").to_lowercase();
         let command = Command { text: text.into(), mode, ..Command::default() };
         (Asked::new(&grounder, command), name)
@@ -104,7 +110,11 @@ pub fn model() -> Result<Vec<Row>, Box<dyn Error>> {
     let mut rows = vec![];
     let mut follow = Row::new("follow", look.times.split_off(1), LOOK);
     for (whole, name) in &mut asked {
-        let whole_rows = whole.rows(&format!("{name} in all"), what);
+        let said =
+            whole.last.as_ref().map_or((0, 0), |said| (said.text.split_whitespace().count(), said.objects.len()));
+        let limit = if name == "describe" { "" } else { "; limit 150 ms" };
+        let what = format!("a whole answer: words {}, objects {}{limit}", said.0, said.1);
+        let whole_rows = whole.rows(&format!("{name} in all"), &what);
         if let Some(share) = whole_rows.first().and_then(|whole| follow.share_of(whole)) {
             follow = follow.noted(&format!("; {share}"));
         }
@@ -119,6 +129,7 @@ pub fn model() -> Result<Vec<Row>, Box<dyn Error>> {
     Ok(rows)
 }
 
+const REFERRED: &str = "the large pink bowl";
 const ANSWERS: usize = 40;
 const LOOK: &str = "image head and selection on a new frame; limit a third of a whole answer";
 
@@ -137,9 +148,8 @@ impl<'a> Asked<'a> {
     }
 
     fn answer(&mut self, frame: &Frame) {
-        let tunables = Tunables { refer_force: true, ..Tunables::default() };
         let start = Instant::now();
-        let said = perceive(self.grounder, frame, &self.command, &tunables, &mut |_| Flow::Continue);
+        let said = perceive(self.grounder, frame, &self.command, &Tunables::default(), &mut |_| Flow::Continue);
         self.whole.push(start.elapsed());
         for (i, (stage, ms)) in said.stages.iter().enumerate() {
             let time = Duration::from_secs_f64(f64::from(*ms) / 1e3);
@@ -172,13 +182,13 @@ impl<'a> Look<'a> {
         max_regions: None,
         nms_iou: 1.0,
         upsampling: None,
-        refer_force: true,
+        refer_force: false,
     };
 
     fn new(grounder: &'a Grounder, frame: &Frame) -> Result<Self, Box<dyn Error>> {
-        let request = Request { mode: Mode::Refer, text: "the red mug", prompts: &[], drawn_in: None, history: &[] };
+        let request = Request { mode: Mode::Refer, text: REFERRED, prompts: &[], drawn_in: None, history: &[] };
         let answer = grounder.ground(&frame.image, &request, &Self::OPTIONS, &mut |_| Flow::Continue)?;
-        let phrases = answer.phrases.ok_or("REFER by force points at nothing")?;
+        let phrases = answer.phrases.ok_or("REFER points at nothing")?;
         Ok(Self { grounder, phrases, times: vec![] })
     }
 

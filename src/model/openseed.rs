@@ -169,7 +169,8 @@ impl OpenSeed {
     fn similarity(&self, queries: &Tensor, seg: &SegFeatures) -> Tensor {
         let x = queries.matmul(&self.class_embed); // [B, Q, D]
         let length = x.norm_scalaropt_dim(2, [-1i64].as_slice(), true);
-        let logits = (x / (length + 1e-7)).matmul(&seg.features.transpose(1, 2)) * self.logit_scale.exp();
+        // Divided after the product: K numbers a query instead of D.
+        let logits = x.matmul(&seg.features.transpose(1, 2)) / (length + 1e-7) * self.logit_scale.exp();
         match seg.valid {
             Some(valid) => logits.masked_fill(&valid.logical_not().unsqueeze(1), NO_TEXT),
             None => logits,

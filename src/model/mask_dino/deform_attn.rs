@@ -31,14 +31,14 @@ impl Levels {
         Self { tokens: Tensor::cat(&rows, 1), sizes }
     }
 
-    /// Back to maps `[B, C, H, W]`, contiguous.
+    /// Back to maps `[B, C, H, W]`: views, whose channels are neighbours in memory.
     pub fn maps(&self) -> Vec<Tensor> {
         let (b, _, c) = size3(&self.tokens);
         let mut start = 0;
         let mut map = |&(h, w): &(i64, i64)| {
             let level = self.tokens.narrow(1, start, h * w);
             start += h * w;
-            level.transpose(1, 2).contiguous().view([b, c, h, w])
+            level.transpose(1, 2).view([b, c, h, w])
         };
         self.sizes.iter().map(&mut map).collect()
     }
@@ -154,11 +154,11 @@ mod tests {
     use proptest::prelude::*;
     use tch::nn::VarStore;
 
-    /// Everything drawn from `seed`: 24 channels of 4 heads, 3 levels, 2 points.
-    fn layer(seed: i64) -> (VarStore, DeformableAttention) {
+    /// Everything drawn from `seed`: `width` channels of 4 heads, 3 levels, 2 points.
+    fn layer(seed: i64, width: i64) -> (VarStore, DeformableAttention) {
         tch::manual_seed(seed);
         let store = VarStore::new(Device::Cpu);
-        let layer = DeformableAttention::new(&store.root(), 24, 4, 3, 2);
+        let layer = DeformableAttention::new(&store.root(), width, 4, 3, 2);
         let _no_grad = tch::no_grad_guard();
         for mut parameter in store.trainable_variables() {
             let _ = parameter.normal_(0.0, 0.4);
@@ -175,12 +175,13 @@ mod tests {
         #[test]
         fn one_pass_sees_what_the_operators_see(
             seed: i64, b in 1i64..3, count in 1i64..700, h in 1i64..9, w in 1i64..9, boxes: bool, reach in 0.1f64..30.0,
+            width in prop::sample::select(vec![24i64, 32, 48, 84]), // 6, 8, 12, 21 channels a head
         ) {
             let _no_grad = tch::no_grad_guard();
-            let (_store, layer) = layer(seed);
-            let maps = [(h, w), (h + 3, w), (1, 2 * w)].map(|(h, w)| noise(&[b, 24, h, w]));
+            let (_store, layer) = layer(seed, width);
+            let maps = [(h, w), (h + 3, w), (1, 2 * w)].map(|(h, w)| noise(&[b, width, h, w]));
             let values = Levels::new(&maps);
-            let queries = noise(&[b, count, 24]) * reach; // far beyond the border, too
+            let queries = noise(&[b, count, width]) * reach; // far beyond the border, too
             let reference = match boxes {
                 true => Reference::Boxes(Tensor::rand([b, count, 4], (Kind::Float, Device::Cpu))),
                 false => Reference::Points(Tensor::rand([b, count, 2], (Kind::Float, Device::Cpu))),
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn gradients_pass_wherever_somebody_wants_them() {
-        let (store, layer) = layer(1);
+        let (store, layer) = layer(1, 24);
         let values = Levels::new(&[(2, 2), (3, 3), (4, 4)].map(|(h, w)| noise(&[1, 24, h, w])));
         let reference = Reference::Points(Tensor::rand([1, 5, 2], (Kind::Float, Device::Cpu)));
         layer.forward(&noise(&[1, 5, 24]), &reference, &values).sum(Kind::Float).backward();

@@ -45,7 +45,7 @@ pub struct PixelFeatures {
     pub backbone: Vec<Tensor>,
     /// `[B, mask_width, S/4, S/4]`.
     pub mask_features: Tensor,
-    /// `[B, width, H, W]`, finest first.
+    /// `[B, width, H, W]`, finest first; not contiguous.
     pub multi_scale: Vec<Tensor>,
 }
 
@@ -100,7 +100,7 @@ impl PixelDecoder {
         let multi_scale = self.attend(&self.project(&backbone));
         let (_, _, h, w) = size4(&backbone[0]);
         let lateral = normed(&self.adapter, &backbone[0]);
-        let up = multi_scale[0].upsample_bilinear2d([h, w], false, None, None);
+        let up = multi_scale[0].contiguous().upsample_bilinear2d([h, w], false, None, None);
         let y = normed(&self.layer, &(lateral + up)).relu();
         PixelFeatures { mask_features: self.mask_features.forward(&y), multi_scale, backbone }
     }

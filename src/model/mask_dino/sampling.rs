@@ -1,6 +1,7 @@
 //! How deformable attention looks at its maps, on a CPU and without gradients: one pass over the samples. libtorch has no
 //! operator for that, and its general ones take every channel of every sample to memory and back several times.
 
+use std::iter;
 use std::thread;
 
 use multiversion::multiversion;
@@ -68,7 +69,7 @@ fn threads(queries: usize) -> usize {
 }
 
 /// Queries for which a thread is worth its start.
-const LEAST: usize = 256;
+const LEAST: usize = 4096;
 
 fn numbers(x: &Tensor) -> Vec<f32> {
     let flat = x.to_kind(Kind::Float).contiguous().view([-1]);
@@ -83,6 +84,13 @@ struct Maps {
     /// Samples of a head on each map.
     points: usize,
     maps: Vec<Map>,
+}
+
+impl Maps {
+    /// For each sample of a head a number of its map.
+    fn of_samples<T: Copy>(&self, number: impl Fn(&Map) -> T) -> Vec<T> {
+        self.maps.iter().flat_map(|map| iter::repeat_n(number(map), self.points)).collect()
+    }
 }
 
 /// A level.
@@ -117,35 +125,130 @@ struct Part<'a> {
 fn look(maps: &Maps, part: Part) {
     let queries = part.seen.len() / maps.width;
     let (per_head, coordinates) = (maps.width / maps.heads, part.reference.len() / queries);
-    let mut looks = part.offsets.as_chunks::<2>().0.iter().zip(part.weights);
-    let places = part.reference.chunks_exact(coordinates);
-    for (seen, place) in part.seen.chunks_exact_mut(maps.width).zip(places) {
-        for (head, seen) in seen.chunks_exact_mut(per_head).enumerate() {
-            for map in &maps.maps {
-                let size = [map.columns as f32, map.rows as f32];
-                for ([x, y], weight) in looks.by_ref().take(maps.points) {
-                    // Offsets are in cells of the map, or in half widths and heights of the box over the points.
-                    let cells = |axis: usize, offset: f32| match place.get(2 + axis) {
-                        None => place[axis] * size[axis] + offset - 0.5,
-                        Some(side) => (place[axis] + offset * side * 0.5 / maps.points as f32) * size[axis] - 0.5,
-                    };
-                    // Beyond the border by more than a cell nothing is seen, however far it is.
-                    let [x, y] = [cells(0, *x).clamp(-2.0, size[0] + 1.0), cells(1, *y).clamp(-2.0, size[1] + 1.0)];
-                    let (left, top) = (x.floor(), y.floor());
-                    for (row, part_y) in [(top, 1.0 - (y - top)), (top + 1.0, y - top)] {
-                        for (column, part_x) in [(left, 1.0 - (x - left)), (left + 1.0, x - left)] {
-                            let (row, column) = (row as i32, column as i32);
-                            if !(0..map.rows).contains(&row) || !(0..map.columns).contains(&column) {
-                                continue;
-                            }
-                            let token = map.start + (row * map.columns + column) as usize;
-                            let values = &part.values[token * maps.width + head * per_head..][..per_head];
-                            let share = weight * part_x * part_y;
-                            seen.iter_mut().zip(values).for_each(|(sum, value)| *sum += share * value);
-                        }
-                    }
-                }
-            }
+    let samples = maps.maps.len() * maps.points;
+    let mut axes = [Axis::new(maps, |map| map.columns), Axis::new(maps, |map| map.rows)];
+    let mut corners = Corners::new(maps);
+    let mut looks = part.offsets.chunks_exact(2 * samples).zip(part.weights.chunks_exact(samples));
+    for (seen, place) in part.seen.chunks_exact_mut(maps.width).zip(part.reference.chunks_exact(coordinates)) {
+        for (i, axis) in axes.iter_mut().enumerate() {
+            axis.stand(place[i], place.get(2 + i), maps.points);
+        }
+        for ((head, seen), (offsets, weights)) in seen.chunks_exact_mut(per_head).enumerate().zip(looks.by_ref()) {
+            corners.find(&axes, offsets, weights, maps.width as u32);
+            corners.gather(&part.values[head * per_head..], seen);
         }
     }
+}
+
+/// Where the samples of a head can fall along one axis of their maps. Here and in [`Corners`] each number of the samples
+/// has its own row, and what is computed of them has no branch, so that one register takes several samples.
+struct Axis {
+    /// Cells of the map.
+    size: Vec<f32>,
+    /// Where an offset of 0 is (cells).
+    from: Vec<f32>,
+    /// What an offset of 1 is (cells).
+    step: Vec<f32>,
+}
+
+impl Axis {
+    fn new(maps: &Maps, size: impl Fn(&Map) -> i32) -> Self {
+        let size = maps.of_samples(|map| size(map) as f32);
+        Self { from: size.clone(), step: size.clone(), size }
+    }
+
+    /// At a query's centre, and side of its box if it has one, in `[0, 1]`. Offsets are in cells of the map, or in half
+    /// sides of the box over the points.
+    #[inline(always)]
+    fn stand(&mut self, centre: f32, side: Option<&f32>, points: usize) {
+        for ((from, step), size) in self.from.iter_mut().zip(&mut self.step).zip(&self.size) {
+            *from = centre * size - 0.5;
+            *step = side.map_or(1.0, |side| side * 0.5 / points as f32 * size);
+        }
+    }
+
+    #[inline(always)]
+    fn rows(&self, samples: usize) -> [&[f32]; 3] {
+        [&self.size[..samples], &self.from[..samples], &self.step[..samples]]
+    }
+}
+
+/// The two cells around a place on an axis, and the part that each has in it: 0 beyond the border.
+#[inline(always)]
+fn around(offset: f32, size: f32, from: f32, step: f32) -> [f32; 4] {
+    // Beyond the border by more than a cell nothing is seen, however far it is.
+    let at = (from + offset * step).max(-2.0).min(size + 1.0);
+    let first = at.floor();
+    let (second, part) = (first + 1.0, at - first);
+    let inside = |cell: f32, part: f32| if cell >= 0.0 && cell < size { part } else { 0.0 };
+    let nearest = |cell: f32| cell.max(0.0).min(size - 1.0);
+    [nearest(first), nearest(second), inside(first, 1.0 - part), inside(second, part)]
+}
+
+/// The four cells around every sample of a head.
+struct Corners {
+    /// First token of the sample's map.
+    map: Vec<u32>,
+    /// Where the cell's values begin.
+    starts: [Vec<u32>; 4],
+    /// How much they count.
+    shares: [Vec<f32>; 4],
+}
+
+impl Corners {
+    fn new(maps: &Maps) -> Self {
+        let map = maps.of_samples(|map| map.start as u32);
+        Self { starts: [0; 4].map(|_| vec![0; map.len()]), shares: [0; 4].map(|_| vec![0.0; map.len()]), map }
+    }
+
+    #[inline(always)]
+    fn find(&mut self, [x, y]: &[Axis; 2], offsets: &[f32], weights: &[f32], width: u32) {
+        let samples = weights.len();
+        let [[columns, from_x, step_x], [rows, from_y, step_y]] = [x.rows(samples), y.rows(samples)];
+        let (map, offsets) = (&self.map[..samples], &offsets[..2 * samples]);
+        let [start0, start1, start2, start3] = self.starts.each_mut().map(|row| &mut row[..samples]);
+        let [share0, share1, share2, share3] = self.shares.each_mut().map(|row| &mut row[..samples]);
+        for i in 0..samples {
+            let [left, right, part_left, part_right] = around(offsets[2 * i], columns[i], from_x[i], step_x[i]);
+            let [top, bottom, part_top, part_bottom] = around(offsets[2 * i + 1], rows[i], from_y[i], step_y[i]);
+            let (top, bottom) = (top * columns[i], bottom * columns[i]);
+            let (part_top, part_bottom) = (part_top * weights[i], part_bottom * weights[i]);
+            let start = |row: f32, column: f32| (map[i] + whole(row + column)) * width;
+            (start0[i], share0[i]) = (start(top, left), part_top * part_left);
+            (start1[i], share1[i]) = (start(top, right), part_top * part_right);
+            (start2[i], share2[i]) = (start(bottom, left), part_bottom * part_left);
+            (start3[i], share3[i]) = (start(bottom, right), part_bottom * part_right);
+        }
+    }
+
+    /// The sum over all corners of their values, which are those of one head from the first token on.
+    #[inline(always)]
+    fn gather(&self, values: &[f32], seen: &mut [f32]) {
+        if let Some(seen) = seen.as_mut_array::<12>() {
+            return self.sum(values, seen); // the model that ships: in one go
+        }
+        let (eights, rest) = seen.as_chunks_mut::<8>();
+        let (ones, done) = (rest.as_chunks_mut::<1>().0, 8 * eights.len());
+        eights.iter_mut().enumerate().for_each(|(i, seen)| self.sum(&values[8 * i..], seen));
+        ones.iter_mut().enumerate().for_each(|(i, seen)| self.sum(&values[done + i..], seen));
+    }
+
+    #[inline(always)]
+    fn sum<const N: usize>(&self, values: &[f32], seen: &mut [f32; N]) {
+        let mut sums = [[0f32; N]; 4]; // one a corner: additions that do not wait for each other
+        for i in 0..self.map.len() {
+            for ((sum, starts), shares) in sums.iter_mut().zip(&self.starts).zip(&self.shares) {
+                let values = &values[starts[i] as usize..][..N];
+                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += shares[i] * value);
+            }
+        }
+        let [a, b, c, d] = sums;
+        *seen = std::array::from_fn(|i| (a[i] + b[i]) + (c[i] + d[i]));
+    }
+}
+
+/// A whole number in `[0, 2^23)`, out of the bits of the float. `as` saturates, which takes the samples one by one.
+#[inline(always)]
+fn whole(number: f32) -> u32 {
+    (number + 8_388_608.0).to_bits() & 0x7f_ffff
 }
