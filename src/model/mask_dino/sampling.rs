@@ -224,13 +224,21 @@ impl Corners {
     /// The sum over all corners of their values, which are those of one head from the first token on.
     #[inline(always)]
     fn gather(&self, values: &[f32], seen: &mut [f32]) {
-        if let Some(seen) = seen.as_mut_array::<12>() {
-            return self.sum(values, seen); // the model that ships: in one go
+        if seen.len() == 12 {
+            self.in_steps::<12>(values, seen); // the model that ships: one step
+            return;
         }
-        let (eights, rest) = seen.as_chunks_mut::<8>();
-        let (ones, done) = (rest.as_chunks_mut::<1>().0, 8 * eights.len());
-        eights.iter_mut().enumerate().for_each(|(i, seen)| self.sum(&values[8 * i..], seen));
-        ones.iter_mut().enumerate().for_each(|(i, seen)| self.sum(&values[done + i..], seen));
+        let done = seen.len() / 8 * 8;
+        let rest = self.in_steps::<8>(values, seen);
+        self.in_steps::<1>(&values[done..], rest);
+    }
+
+    /// `N` channels at a time; returns those that are left.
+    #[inline(always)]
+    fn in_steps<'s, const N: usize>(&self, values: &[f32], seen: &'s mut [f32]) -> &'s mut [f32] {
+        let (steps, rest) = seen.as_chunks_mut::<N>();
+        steps.iter_mut().enumerate().for_each(|(i, seen)| self.sum(&values[N * i..], seen));
+        rest
     }
 
     #[inline(always)]
