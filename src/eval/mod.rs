@@ -20,6 +20,7 @@ pub use report::Pointing;
 pub use report::Report;
 pub use report::Spread;
 pub use report::Suites;
+pub use tracks::Meant;
 pub use tracks::Tracked;
 pub use tracks::Tracks;
 

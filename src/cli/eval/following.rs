@@ -9,6 +9,7 @@ use anyhow::Context;
 use super::command;
 use super::source::Source;
 use super::source::lines;
+use crate::eval::Meant;
 use crate::eval::Tracked;
 use crate::eval::Tracks;
 use crate::params::Tunables;
@@ -50,6 +51,7 @@ impl Frames {
 /// What is being followed.
 struct Said {
     scene: u64,
+    topic: Topic,
     command: Command,
     /// Scene indices.
     meant: Vec<usize>,
@@ -73,14 +75,15 @@ pub fn follow(
             let id = format!("scene {}", moment.scene);
             let command = Command { id, continuous: true, follow: true, ..command(asked) };
             let meant = asked.referents.iter().map(|referent| referent.id).collect();
-            said = Some(Said { scene: moment.scene, command, meant });
+            said = Some(Said { scene: moment.scene, topic: asked.topic, command, meant });
         }
-        if let Some(Said { command, meant, scene }) = &said {
+        if let Some(Said { command, meant, scene, topic }) = &said {
             let start = Instant::now();
             let answer = perceiver.answer(&picture.frame, command, tunables, &mut |_| Flow::Continue);
             let ms = start.elapsed().as_secs_f64() * 1000.0;
             anyhow::ensure!(answer.status != Status::Failed, "{}: {}", command.text, answer.message);
-            tracks.add(*scene, &moment.truth, meant, &answer, ms);
+            let meant = Meant { scene: *scene, topic: *topic, objects: meant };
+            tracks.add(meant, &moment.truth, &answer, ms);
         }
         Ok(())
     })?;
