@@ -36,7 +36,7 @@ pub fn compare(case: &Case, head: &HeadOutput, report: &mut Report) -> Result<()
     Stage::new(case, "openseed.softmax_over_queries")
         .check("openseed.softmax_over_queries", &by_query, FEATURES)
         .report(report);
-    let groups: Vec<_> = scores.iter().map(|of_seg| select::kept(of_seg, of_seg, &boxes, &rule)).collect();
+    let groups: Vec<_> = scores.iter().map(|of_seg| select::kept(of_seg, of_seg, &boxes, &rule, None)).collect();
     counts(case, &groups, report);
     let mut lines = ["boxes_norm", "boxes_px", "masks_quarter", "masks_full"]
         .map(|name| Stage::new(case, &format!("final.{name}")));
@@ -127,7 +127,7 @@ fn whole(mask: &Mask, width: i64, height: i64) -> Tensor {
 
 /// What the node publishes is the same selection: same queries, boxes around the official ones, masks pixel for pixel.
 fn product(case: &Case, head: &HeadOutput, rule: &Rule, groups: &[Vec<usize>], image: (u32, u32), report: &mut Report) {
-    let regions = select::select(&head.last, rule, image);
+    let regions = select::select(&head.last, rule, &[], image);
     let queries: Vec<Vec<usize>> = regions.iter().map(|of| of.iter().map(|r| r.query).collect()).collect();
     let mut line = Stage::new(case, "final.regions")
         .require(queries == groups, || format!("regions of queries {queries:?}, wanted {groups:?}"));

@@ -9,6 +9,7 @@ use tch::Tensor;
 use thiserror::Error;
 
 use super::Grounder;
+use super::count;
 use super::generate::End;
 use super::generate::Limits;
 use super::generate::generate;
@@ -16,6 +17,7 @@ use super::generate::last_hidden;
 use super::grow::grow;
 use super::objects;
 use super::pointing;
+use super::pointing::Pointed;
 use super::pointing::PointingError;
 use super::preprocess::Letterbox;
 use super::prompt;
@@ -122,6 +124,8 @@ pub struct Phrases {
     pub features: Tensor,
     /// What each `<seg>` points at in the words, `K`.
     pub mentions: Vec<Mention>,
+    /// How many things each of them says that it means, `K`.
+    pub counts: Vec<Option<usize>>,
 }
 
 /// Where the phrases of an earlier answer are in an image.
@@ -131,15 +135,6 @@ pub struct Looked {
     pub regions: Vec<Vec<Region>>,
     /// Time per stage (ms).
     pub times: Times,
-}
-
-/// Objects under the visual prompts, and their features for the language model.
-#[derive(Debug)]
-pub struct Pointed {
-    /// One for each prompt.
-    pub regions: Vec<Region>,
-    /// `[P, D]`: what fills the slots.
-    pub features: Tensor,
 }
 
 /// What was said.
@@ -178,7 +173,7 @@ impl Grounder {
             let mut stages = Stages::new(watch, self.model.device());
             begin(&mut stages, "preprocess")?;
             sight.head_input(&self.model);
-            let regions = self.find(sight, &phrases.features, options, &mut stages)?;
+            let regions = self.find(sight, phrases, options, &mut stages)?;
             Ok(Looked { regions, times: stages.into_times() })
         })
     }
@@ -237,28 +232,30 @@ impl Grounder {
         // REFER that was answered in words points at nothing.
         let points = referred || request.mode != Mode::Refer;
         // A copy: the original may be a view that holds the states of the whole prompt.
-        let phrases = seg_features
-            .filter(|_| points)
-            .map(|features| Phrases { features: features.copy(), mentions: spoken.mentions.clone() });
+        let phrases = seg_features.filter(|_| points).map(|features| Phrases {
+            features: features.copy(),
+            mentions: spoken.mentions.clone(),
+            counts: count::of_mentions(&spoken, referred.then_some(request.text)),
+        });
         if let Some(phrases) = &phrases {
-            regions = self.find(sight, &phrases.features, options, &mut stages)?;
+            regions = self.find(sight, phrases, options, &mut stages)?;
         }
         let pointed = pointed.map_or(Vec::new(), |pointed| pointed.regions);
         Ok(Grounding { spoken, regions, pointed, referred, end, tokens, phrases, times: stages.into_times() })
     }
 
-    /// Steps 10 and 11: the features `[1, K, D]` of the `<seg>`s -> their regions.
+    /// Steps 10 and 11: phrases -> their regions.
     fn find(
         &self,
         sight: &mut Sight,
-        features: &Tensor,
+        phrases: &Phrases,
         options: &Options,
         stages: &mut Stages,
     ) -> Result<Vec<Vec<Region>>, GroundError> {
         begin(stages, "head")?;
-        let output = self.model.find(sight.head(&self.model), features);
+        let output = self.model.find(sight.head(&self.model), &phrases.features);
         begin(stages, "postprocess")?;
-        Ok(select::select(&output.last, &self.rule(options), sight.letterbox().image))
+        Ok(select::select(&output.last, &self.rule(options), &phrases.counts, sight.letterbox().image))
     }
 
     /// The prompt in ids; refused when it is longer than the model's positions.
@@ -299,7 +296,7 @@ impl Grounder {
         splice::filled(&self.model.embed_ids(&prompt.after), objects.as_ref(), ObjectSlots::InOrder)
     }
 
-    /// The words after what was `heard` and the `question` `[1, T, D]`. `sight` serves those who want to see a phrase as soon as it is complete.
+    /// The words after what was `heard` and the `question` `[1, T, D]`. Of `sight` a phrase is shown as soon as it is complete.
     fn speak(
         &self,
         heard: &mut KvCache,
@@ -362,7 +359,8 @@ impl Grounder {
         options: &Options,
     ) -> Vec<GroundedObject> {
         let output = self.model.find(sight.head(&self.model), feature);
-        let regions = select::select(&output.last, &self.rule(options), sight.letterbox().image);
+        let counts = [count::said(mention.words(text))];
+        let regions = select::select(&output.last, &self.rule(options), &counts, sight.letterbox().image);
         regions.first().map_or(Vec::new(), |regions| objects::named(text, mention, regions, None))
     }
 

@@ -10,6 +10,7 @@ use crate::model::LlavaGrounding;
 use crate::model::ModelError;
 use crate::model::shipped;
 
+pub mod count;
 pub mod device;
 pub mod generate;
 pub mod ground;

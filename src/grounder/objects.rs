@@ -10,11 +10,11 @@ use crate::types::Source;
 /// Those of one `<seg>` of which anything is seen. `text`: the answer, at least to the end of the phrase; `asked`: the
 /// expression of REFER, whose words are not the answer's.
 pub fn named(text: &str, mention: &Mention, regions: &[Region], asked: Option<&str>) -> Vec<GroundedObject> {
-    let (begin, end) = mention.span.unwrap_or_default();
-    let words = text.get(begin as usize..end as usize).unwrap_or_default();
     let shown = regions.iter().filter(|region| !region.bbox.is_empty() || !region.mask.roi.is_empty());
-    let phrase = asked.unwrap_or(words);
-    shown.map(|region| object(region, phrase, mention.phrase, (begin, end), Source::Words)).collect()
+    let phrase = asked.unwrap_or(mention.words(text));
+    shown
+        .map(|region| object(region, phrase, mention.phrase, mention.span.unwrap_or_default(), Source::Words))
+        .collect()
 }
 
 /// The one under the visual prompt that is phrase `index` of the answer.

@@ -1,8 +1,10 @@
 //! What somebody pointed at, in the form that the visual prompt encoder takes (model.md 8.1).
 
+use tch::Tensor;
 use thiserror::Error;
 
 use super::preprocess::Letterbox;
+use super::select::Region;
 use crate::types::Mask;
 use crate::types::PixelBox;
 use crate::types::VisualPrompt;
@@ -44,6 +46,15 @@ pub struct Place {
     pub centre_size: [f64; 4],
     /// A rectangle; else a point.
     pub is_box: bool,
+}
+
+/// Objects under the visual prompts, and their features for the language model.
+#[derive(Debug)]
+pub struct Pointed {
+    /// One for each prompt.
+    pub regions: Vec<Region>,
+    /// `[P, D]`: what fills the slots.
+    pub features: Tensor,
 }
 
 /// Places of `prompts` in an image. `drawn_in`: size of the picture in which they were drawn, if not the image's own.

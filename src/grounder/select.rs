@@ -15,7 +15,7 @@ pub struct Rule {
     /// Queries scoring at or below this are dropped, `[0, 1]`; none: only the best one is kept (Q3).
     pub threshold: Option<f32>,
     /// Without a threshold: queries that fit better than this (sigmoid of the logit) are kept beside the best one, the
-    /// several objects of one phrase; none: only the best one is.
+    /// several objects of one phrase that does not say how many; none: only the best one is.
     pub several_above: Option<f32>,
     /// At most this many, the best ones; none: all.
     pub max_regions: Option<usize>,
@@ -40,10 +40,11 @@ pub struct Region {
     pub mask: Mask,
 }
 
-/// Regions of every `<seg>` in an image of `(width, height)`, in the order of the queries. None may fit.
+/// Regions of every `<seg>` in an image of `(width, height)`, in the order of the queries. None may fit. `counts`: how many
+/// each phrase says that it means, as far as it does ([`super::count`]); what is not in it says nothing.
 ///
 /// The official code gives an all-zero box then, which its callers drop; here the list is empty.
-pub fn select(head: &Prediction, rule: &Rule, image: (u32, u32)) -> Vec<Vec<Region>> {
+pub fn select(head: &Prediction, rule: &Rule, counts: &[Option<usize>], image: (u32, u32)) -> Vec<Vec<Region>> {
     let (scores, fits) = (scores(head), fits(head));
     let boxes = corners(&head.boxes.select(0, 0));
     let region = |query: usize, score: f32| Region {
@@ -52,13 +53,14 @@ pub fn select(head: &Prediction, rule: &Rule, image: (u32, u32)) -> Vec<Vec<Regi
         bbox: outward(on_image(boxes[query], image), image),
         mask: grow(&head.masks.select(0, 0).select(0, query as i64), image, rule.upsampling),
     };
-    let regions = |(scores, fits): (&Vec<f32>, &Vec<f32>)| {
+    let counts = counts.iter().copied().chain(std::iter::repeat(None));
+    let regions = |((scores, fits), count): ((&Vec<f32>, &Vec<f32>), Option<usize>)| {
         let best = fits.iter().copied().fold(0.0, f32::max);
         let sure = rule.min_confidence.is_none_or(|least| best > least);
-        let kept = if sure { kept(scores, fits, &boxes, rule) } else { Vec::new() };
+        let kept = if sure { kept(scores, fits, &boxes, rule, count) } else { Vec::new() };
         kept.into_iter().map(|query| region(query, scores[query])).collect()
     };
-    scores.iter().zip(&fits).map(regions).collect()
+    scores.iter().zip(&fits).zip(counts).map(regions).collect()
 }
 
 /// How well every query fits every `<seg>`: sigmoid of the logit, which is what training compares with 0 and 1; `K` rows
@@ -73,15 +75,18 @@ pub fn scores(head: &Prediction) -> Vec<Vec<f32>> {
     rows(&softmax.transpose(0, 1))
 }
 
-/// Queries of one `<seg>` that `rule` keeps, in their order.
-pub fn kept(scores: &[f32], fits: &[f32], boxes: &[[f32; 4]], rule: &Rule) -> Vec<usize> {
+/// Queries of one `<seg>` that `rule` keeps, in their order; `count`: so many are said to be meant.
+pub fn kept(scores: &[f32], fits: &[f32], boxes: &[[f32; 4]], rule: &Rule, count: Option<usize>) -> Vec<usize> {
+    // Only where fits decide who is kept beside the best one: the official rule knows no words.
+    let count = count.filter(|_| rule.threshold.is_none() && rule.several_above.is_some());
     let mut best_first: Vec<usize> = (0..scores.len()).collect();
     best_first.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
     match rule.threshold {
         Some(threshold) => best_first.retain(|query| scores[*query] > threshold),
         None => {
             let best = best_first.first().copied();
-            let several = |query: usize| rule.several_above.is_some_and(|least| fits[query] > least);
+            let least = if count.is_some() { Some(COUNTED_ABOVE) } else { rule.several_above };
+            let several = |query: usize| least.is_some_and(|least| fits[query] > least);
             best_first.retain(|query| Some(*query) == best || several(*query));
         }
     }
@@ -91,10 +96,13 @@ pub fn kept(scores: &[f32], fits: &[f32], boxes: &[[f32; 4]], rule: &Rule) -> Ve
             kept.push(query);
         }
     }
-    kept.truncate(rule.max_regions.unwrap_or(usize::MAX));
+    kept.truncate(rule.max_regions.into_iter().chain(count).min().unwrap_or(usize::MAX));
     kept.sort_unstable();
     kept
 }
+
+/// What is counted in words must fit better than this, sigmoid of the logit: that "both mugs" are wanted makes no second mug.
+const COUNTED_ABOVE: f32 = 0.1;
 
 /// Boxes `[Q, 4]` (cx, cy, w, h) -> x0, y0, x1, y1, still in `[0, 1]` of the square and not limited to it (Q22).
 pub fn corners(boxes: &Tensor) -> Vec<[f32; 4]> {
@@ -152,30 +160,42 @@ mod tests {
 
     #[test]
     fn scores_above_the_threshold_are_kept_in_the_order_of_the_queries() {
-        assert_eq!(kept(&SCORES, &FITS, &BOXES, &OFFICIAL), [0, 1, 2]); // 0.1 is not above 0.1
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &OFFICIAL, None), [0, 1, 2]); // 0.1 is not above 0.1
     }
 
     #[test]
     fn without_a_threshold_the_best_is_kept() {
-        assert_eq!(kept(&SCORES, &FITS, &BOXES, &Rule { threshold: None, ..OFFICIAL }), [2]);
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &Rule { threshold: None, ..OFFICIAL }, None), [2]);
     }
 
     #[test]
     fn several_that_fit_are_kept_beside_the_best() {
         let rule = |least| Rule { threshold: None, several_above: Some(least), ..OFFICIAL };
-        assert_eq!(kept(&SCORES, &FITS, &BOXES, &rule(0.4)), [1, 2]);
-        assert_eq!(kept(&SCORES, &FITS, &BOXES, &rule(0.9)), [2], "the best one always");
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &rule(0.4), None), [1, 2]);
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &rule(0.9), None), [2], "the best one always");
+    }
+
+    #[test]
+    fn as_many_are_kept_as_the_words_say_if_they_fit_at_all() {
+        let rule = Rule { threshold: None, several_above: Some(0.55), ..OFFICIAL };
+        let kept = |fits: &[f32; 4], rule: &Rule, count| kept(&SCORES, fits, &BOXES, rule, Some(count));
+        assert_eq!(kept(&FITS, &rule, 2), [1, 2]); // best scores
+        assert_eq!(kept(&FITS, &rule, 3), [0, 1, 2]);
+        assert_eq!(kept(&[0.9, 0.9, 0.9, 0.9], &rule, 2), [1, 2], "no more");
+        assert_eq!(kept(&[0.05, 0.05, 0.9, 0.05], &rule, 3), [2], "what does not fit is none of them");
+        assert_eq!(kept(&FITS, &Rule { max_regions: Some(1), ..rule }, 3), [2]);
+        assert_eq!(kept(&FITS, &OFFICIAL, 2), [0, 1, 2], "the official rule counts nothing");
     }
 
     #[test]
     fn of_overlapping_boxes_the_better_stays() {
-        assert_eq!(kept(&SCORES, &FITS, &BOXES, &Rule { nms_iou: 0.8, ..OFFICIAL }), [1, 2]);
-        assert_eq!(kept(&SCORES, &FITS, &BOXES, &Rule { nms_iou: 0.95, ..OFFICIAL }), [0, 1, 2]);
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &Rule { nms_iou: 0.8, ..OFFICIAL }, None), [1, 2]);
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &Rule { nms_iou: 0.95, ..OFFICIAL }, None), [0, 1, 2]);
     }
 
     #[test]
     fn the_limit_keeps_the_best() {
-        assert_eq!(kept(&SCORES, &FITS, &BOXES, &Rule { max_regions: Some(2), ..OFFICIAL }), [1, 2]);
+        assert_eq!(kept(&SCORES, &FITS, &BOXES, &Rule { max_regions: Some(2), ..OFFICIAL }, None), [1, 2]);
     }
 
     #[test]
@@ -185,9 +205,9 @@ mod tests {
         let masks = Tensor::zeros([1, 2, 1, 1], tch::kind::FLOAT_CPU);
         let head = Prediction { logits, boxes, masks };
         let rule = Rule { threshold: None, min_confidence: Some(0.3), ..OFFICIAL };
-        let found: Vec<usize> = select(&head, &rule, (10, 10)).iter().map(Vec::len).collect();
+        let found: Vec<usize> = select(&head, &rule, &[], (10, 10)).iter().map(Vec::len).collect();
         assert_eq!(found, [1, 0]);
-        let found = select(&head, &Rule { min_confidence: None, ..rule }, (10, 10));
+        let found = select(&head, &Rule { min_confidence: None, ..rule }, &[], (10, 10));
         assert!(found.iter().all(|regions| regions.len() == 1));
     }
 

@@ -19,6 +19,14 @@ pub struct Mention {
     pub phrase: u32,
 }
 
+impl Mention {
+    /// The phrase in `text`, which is the answer at least to its end; empty: there are no words.
+    pub fn words<'t>(&self, text: &'t str) -> &'t str {
+        let (begin, end) = self.span.unwrap_or_default();
+        text.get(begin as usize..end as usize).unwrap_or_default()
+    }
+}
+
 /// A finished answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Spoken {

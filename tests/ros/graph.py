@@ -18,6 +18,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 PATIENCE = 30.0  # seconds until a wait is given up: longer than any machine needs
+ASK_AGAIN = 5.0
 FINAL, NO_REFERENT, FAILED, CANCELED = (GroundingAnswer.STATUS_FINAL, GroundingAnswer.STATUS_NO_REFERENT,
                                         GroundingAnswer.STATUS_FAILED, GroundingAnswer.STATUS_CANCELED)
 CLOSING = {FINAL, NO_REFERENT, FAILED, CANCELED}
@@ -103,10 +104,15 @@ class Peer:
             rclpy.spin_once(self.node, timeout_sec=0.02)
 
     def ready(self):
-        """Waits until the model is loaded and frames arrive: asks until the node is active."""
+        """Waits until the model is loaded and frames arrive: asks until the node is active.
+
+        Of two that find each other one knows it first: an answer may be sent before the node knows that somebody listens.
+        """
         def loaded():
-            answer = self.ask('the mug')
-            return not answer.message.startswith('the node is') and answer
+            asked, again = self.send('the mug'), time.monotonic() + ASK_AGAIN
+            self.until(lambda: self.answers_to(asked) or time.monotonic() > again, 'an answer, or the time to ask again')
+            answer = next(iter(self.answers_to(asked)), None)
+            return answer and not answer.message.startswith('the node is') and answer
         answer = self.until(loaded, 'the node to be active')
         assert answer.status in (FINAL, NO_REFERENT), answer.message
         return answer
