@@ -3,12 +3,12 @@
 use super::text::Mention;
 use super::text::Spoken;
 
-/// How many each `<seg>` of an answer means; `expression`: that of REFER, whose words are not the answer's. Nothing is said
-/// of several `<seg>`s that share a phrase: together they are so many.
-pub fn of_mentions(spoken: &Spoken, expression: Option<&str>) -> Vec<Option<usize>> {
+/// How many each `<seg>` of an answer to REFER means by what was asked for. The model's own words in other answers are not
+/// counted: they are less sure of a number than the head. Nothing is said of several `<seg>`s that share a phrase:
+/// together they are so many.
+pub fn of_mentions(spoken: &Spoken, expression: &str) -> Vec<Option<usize>> {
     let alone = |mention: &Mention| spoken.mentions.iter().filter(|other| other.phrase == mention.phrase).count() == 1;
-    let words = |mention: &Mention| said(expression.unwrap_or(mention.words(&spoken.text)));
-    spoken.mentions.iter().map(|mention| words(mention).filter(|_| alone(mention))).collect()
+    spoken.mentions.iter().map(|mention| said(expression).filter(|_| alone(mention))).collect()
 }
 
 /// Words that may stand before the number.
@@ -38,10 +38,9 @@ mod tests {
         let mention = |span, phrase| Mention { span: Some(span), phrase };
         let text = "two mugs and both cans".to_string();
         let mut spoken = Spoken { text, mentions: vec![mention((0, 8), 0), mention((13, 22), 1)] };
-        assert_eq!(of_mentions(&spoken, None), [Some(2), Some(2)]);
-        assert_eq!(of_mentions(&spoken, Some("three plates")), [Some(3), Some(3)]);
+        assert_eq!(of_mentions(&spoken, "three plates"), [Some(3), Some(3)]);
         spoken.mentions[1].phrase = 0;
-        assert_eq!(of_mentions(&spoken, None), [None, None]);
+        assert_eq!(of_mentions(&spoken, "three plates"), [None, None]);
     }
 
     #[test]

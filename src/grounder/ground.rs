@@ -124,7 +124,7 @@ pub struct Phrases {
     pub features: Tensor,
     /// What each `<seg>` points at in the words, `K`.
     pub mentions: Vec<Mention>,
-    /// How many things each of them says that it means, `K`.
+    /// How many things each of them means, `K`; empty: nobody said it.
     pub counts: Vec<Option<usize>>,
 }
 
@@ -235,7 +235,7 @@ impl Grounder {
         let phrases = seg_features.filter(|_| points).map(|features| Phrases {
             features: features.copy(),
             mentions: spoken.mentions.clone(),
-            counts: count::of_mentions(&spoken, referred.then_some(request.text)),
+            counts: if referred { count::of_mentions(&spoken, request.text) } else { Vec::new() },
         });
         if let Some(phrases) = &phrases {
             regions = self.find(sight, phrases, options, &mut stages)?;
@@ -359,8 +359,7 @@ impl Grounder {
         options: &Options,
     ) -> Vec<GroundedObject> {
         let output = self.model.find(sight.head(&self.model), feature);
-        let counts = [count::said(mention.words(text))];
-        let regions = select::select(&output.last, &self.rule(options), &counts, sight.letterbox().image);
+        let regions = select::select(&output.last, &self.rule(options), &[], sight.letterbox().image);
         regions.first().map_or(Vec::new(), |regions| objects::named(text, mention, regions, None))
     }
 

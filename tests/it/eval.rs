@@ -143,7 +143,7 @@ fn what_is_followed_is_scored_over_the_frames_of_a_bag() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && said.contains("HOTA"), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
-    let (commands, n) = (report["commands"].as_u64().unwrap(), report["all"]["n"].as_u64().unwrap());
+    let (commands, n) = (report["all"]["commands"].as_u64().unwrap(), report["all"]["n"].as_u64().unwrap());
     assert!(commands >= 2 && n >= 2 * commands, "from the middle of a scene to its end: {report}");
     assert!((0.0..=1.0).contains(&report["all"]["id_f1"].as_f64().unwrap()), "{report}");
 
